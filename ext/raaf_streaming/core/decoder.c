@@ -1,0 +1,92 @@
+#include "decoder.h"
+
+#include "result_code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_malformed(int rc) {
+    return rc == RAAF_INVALID_JSON || rc == RAAF_INVALID_EVENT || rc == RAAF_TOO_DEEP;
+}
+
+static bool is_done(const raaf_decoder_t *decoder) {
+    return raaf_decoder_progress(decoder) == RAAF_PROGRESS_DONE;
+}
+
+static int on_sse_event(void *context, const raaf_sse_event_t *event) {
+    raaf_decoder_t *decoder = context;
+    int rc;
+
+    decoder->events++;
+    rc = decoder->dialect->event(decoder->state, event);
+    if (is_malformed(rc) && decoder->skip_malformed) {
+        decoder->malformed_events++;
+        rc = RAAF_OK;
+    }
+    return rc == RAAF_OK && is_done(decoder) ? RAAF_STOP : rc;
+}
+
+int raaf_decoder_init(raaf_decoder_t *decoder, const raaf_dialect_t *dialect, raaf_delta_fn emit,
+                      void *context, size_t max_line, size_t max_event) {
+    memset(decoder, 0, sizeof *decoder);
+    raaf_sse_parser_init(&decoder->sse, on_sse_event, decoder, max_line, max_event);
+    if (dialect->framing != RAAF_FRAMING_SSE) return RAAF_INVALID_REQUEST;
+
+    decoder->state = calloc(1, dialect->state_size);
+    if (decoder->state == NULL) return RAAF_NO_MEMORY;
+
+    decoder->dialect = dialect;
+    dialect->init(decoder->state, emit, context);
+    return RAAF_OK;
+}
+
+/* A stop because nothing more is to come is the dialect's doing; any other is the receiver's. */
+static int note_failure(raaf_decoder_t *decoder, int rc) {
+    if (rc != RAAF_OK && !(rc == RAAF_STOP && is_done(decoder))) decoder->failure = rc;
+    return rc;
+}
+
+int raaf_decoder_feed(raaf_decoder_t *decoder, const char *bytes, size_t len) {
+    if (decoder->failure != RAAF_OK) return decoder->failure;
+    if (decoder->finished || is_done(decoder)) return RAAF_STOP;
+    return note_failure(decoder, raaf_sse_parser_feed(&decoder->sse, bytes, len));
+}
+
+/* The event that the end of the input may have cut: malformed, it says nothing, and is dropped. */
+static int finish_framing(raaf_decoder_t *decoder) {
+    int rc;
+
+    if (is_done(decoder)) return RAAF_OK;
+    rc = raaf_sse_parser_finish(&decoder->sse);
+    if (is_malformed(rc)) {
+        decoder->malformed_events++;
+        return RAAF_OK;
+    }
+    return rc == RAAF_STOP && is_done(decoder) ? RAAF_OK : rc;
+}
+
+int raaf_decoder_finish(raaf_decoder_t *decoder, bool eof) {
+    int rc = RAAF_OK;
+
+    if (decoder->failure != RAAF_OK || decoder->finished) return decoder->failure;
+    decoder->finished = true;
+
+    if (eof) rc = finish_framing(decoder);
+    if (rc == RAAF_OK) rc = decoder->dialect->finish(decoder->state);
+    if (rc == RAAF_OK && raaf_decoder_progress(decoder) == RAAF_PROGRESS_OPEN) rc = RAAF_TRUNCATED;
+    decoder->failure = rc;
+    return rc;
+}
+
+raaf_progress_t raaf_decoder_progress(const raaf_decoder_t *decoder) {
+    return decoder->dialect->progress(decoder->state);
+}
+
+void raaf_decoder_free(raaf_decoder_t *decoder) {
+    if (decoder->state != NULL) {
+        decoder->dialect->free(decoder->state);
+        free(decoder->state);
+        decoder->state = NULL;
+    }
+    raaf_sse_parser_free(&decoder->sse);
+}

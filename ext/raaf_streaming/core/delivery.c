@@ -1,0 +1,162 @@
+#include "delivery.h"
+
+#include "clock.h"
+#include "result_code.h"
+
+void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
+    const raaf_request_limits_t *limits = &stream->request->limits;
+    delivery->stream = stream;
+    delivery->ended = false;
+    delivery->pending_type = RAAF_CHUNK_CONTENT;
+    delivery->pending_choice = 0;
+    raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns);
+}
+
+/* Numbers the chunk and queues it; the queue has its payload afterwards, or nobody. */
+static int push(raaf_stream_t *stream, raaf_chunk_t *chunk) {
+    if (!stream->outcome.first_token_at) {
+        stream->outcome.first_token_at = raaf_clock_now();
+        atomic_store_explicit(&stream->stage, RAAF_STAGE_STREAMING, memory_order_relaxed);
+    }
+    chunk->seq = stream->seq + 1;
+    int result = raaf_stream_queue_push(&stream->queue, chunk);
+    if (result == RAAF_OK)
+        stream->seq++;
+    else
+        raaf_chunk_free(chunk);
+    return result;
+}
+
+static raaf_text_t **text_of(raaf_choice_t *choice, raaf_chunk_type_t type) {
+    if (type == RAAF_CHUNK_CONTENT) return &choice->content;
+    return type == RAAF_CHUNK_REASONING ? &choice->reasoning : &choice->refusal;
+}
+
+/* Keeps the piece in its text; [chunk] gets where it stands. */
+static int retain(raaf_stream_t *stream, raaf_choice_t *choice, raaf_slice_t piece,
+                  raaf_chunk_t *chunk) {
+    raaf_text_t **text = text_of(choice, (raaf_chunk_type_t)chunk->type);
+    if (!*text && !(*text = raaf_text_new(stream->request->limits.max_text)))
+        return RAAF_NO_MEMORY;
+    int result = raaf_text_append(*text, piece.bytes, piece.len, &chunk->bytes);
+    if (result != RAAF_OK) return result;
+    chunk->len = piece.len;
+    chunk->text = choice->content;
+    chunk->text_len = raaf_text_len(choice->content);
+    return RAAF_OK;
+}
+
+static int carry(raaf_chunk_t *chunk, const raaf_delta_t *delta) {
+    chunk->payload = raaf_chunk_payload_new(delta);
+    if (!chunk->payload) return RAAF_NO_MEMORY;
+    chunk->bytes = chunk->payload->text.bytes;
+    chunk->len = chunk->payload->text.len;
+    return RAAF_OK;
+}
+
+static int push_text(raaf_stream_t *stream, raaf_chunk_type_t type, uint32_t index,
+                     raaf_slice_t piece) {
+    raaf_choice_t *choice = raaf_stream_choice(stream, index);
+    if (!choice) return RAAF_NO_MEMORY;
+    raaf_chunk_t chunk = {.type = (uint8_t)type, .choice = index};
+    int result;
+    if (stream->request->limits.retain_text) {
+        result = retain(stream, choice, piece, &chunk);
+    } else {
+        raaf_delta_t delta = {.type = type, .text = piece};
+        result = carry(&chunk, &delta);
+    }
+    return result == RAAF_OK ? push(stream, &chunk) : result;
+}
+
+int raaf_delivery_flush(raaf_delivery_t *delivery) {
+    raaf_buffer_t *pending = &delivery->coalescer.pending;
+    if (!pending->len) return RAAF_OK;
+    raaf_slice_t piece = {pending->bytes, pending->len};
+    int result =
+        push_text(delivery->stream, delivery->pending_type, delivery->pending_choice, piece);
+    raaf_coalescer_flushed(&delivery->coalescer);
+    return result;
+}
+
+static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    bool same = delta->type == delivery->pending_type && delta->choice == delivery->pending_choice;
+    int result = same ? RAAF_OK : raaf_delivery_flush(delivery);
+    if (result != RAAF_OK) return result;
+    delivery->pending_type = delta->type;
+    delivery->pending_choice = delta->choice;
+    bool enough = false;
+    result = raaf_coalescer_add(&delivery->coalescer, delta->text.bytes, delta->text.len,
+                                raaf_clock_now(), &enough);
+    if (result != RAAF_OK) return result;
+    return enough ? raaf_delivery_flush(delivery) : RAAF_OK;
+}
+
+static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    if (!delta->text.len) return RAAF_OK;
+    if (delivery->coalescer.size) return coalesce(delivery, delta);
+    return push_text(delivery->stream, delta->type, delta->choice, delta->text);
+}
+
+static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    raaf_stream_t *stream = delivery->stream;
+    raaf_choice_t *choice = raaf_stream_choice(stream, delta->choice);
+    if (!choice) return RAAF_NO_MEMORY;
+    raaf_chunk_t chunk = {.type = (uint8_t)delta->type, .choice = delta->choice};
+    int result = carry(&chunk, delta);
+    if (result != RAAF_OK) return result;
+    chunk.text = stream->request->limits.retain_text ? choice->content : NULL;
+    chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
+    return push(stream, &chunk);
+}
+
+int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
+    raaf_delivery_t *delivery = context;
+    switch (delta->type) {
+    case RAAF_CHUNK_CONTENT:
+    case RAAF_CHUNK_REASONING:
+    case RAAF_CHUNK_REFUSAL: return deliver_text(delivery, delta);
+    default: break;
+    }
+    int result = raaf_delivery_flush(delivery);
+    if (result != RAAF_OK) return result;
+    switch (delta->type) {
+    case RAAF_CHUNK_TOOL_CALL_DELTA:
+    case RAAF_CHUNK_TOOL_CALL: return deliver_tool_call(delivery, delta);
+    case RAAF_CHUNK_USAGE: raaf_outcome_usage(&delivery->stream->outcome, delta); break;
+    case RAAF_CHUNK_FINISH: raaf_outcome_finish(&delivery->stream->outcome, delta); break;
+    case RAAF_CHUNK_ERROR: raaf_outcome_error(&delivery->stream->outcome, delta); break;
+    default: break;
+    }
+    return RAAF_OK;
+}
+
+uint64_t raaf_delivery_deadline(const raaf_delivery_t *delivery) {
+    return delivery->coalescer.pending.len ? delivery->coalescer.deadline : RAAF_NEVER;
+}
+
+void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
+    if (delivery->ended) return;
+    delivery->ended = true;
+    raaf_stream_t *stream = delivery->stream;
+    int flushed = raaf_delivery_flush(delivery);
+    if (code == RAAF_OK) code = flushed; /* a whole answer that lost its last words is not whole */
+    stream->outcome.code = code;
+    stream->outcome.ended_at = raaf_clock_now();
+    raaf_chunk_t terminal = {
+        .seq = ++stream->seq,
+        .type = (uint8_t)(code == RAAF_OK ? RAAF_CHUNK_COMPLETE : RAAF_CHUNK_ERROR),
+        .bytes = "",
+    };
+    if (stream->request->limits.retain_text) {
+        terminal.text = stream->content;
+        terminal.text_len = raaf_text_len(stream->content);
+    }
+    atomic_store_explicit(&stream->stage, RAAF_STAGE_ENDED, memory_order_release);
+    raaf_stream_ended(stream); /* first: who has seen the end may start another in its place */
+    raaf_stream_queue_end(&stream->queue, &terminal);
+}
+
+void raaf_delivery_free(raaf_delivery_t *delivery) {
+    raaf_coalescer_free(&delivery->coalescer);
+}

@@ -1,0 +1,17 @@
+#include "dialect.h"
+
+#include "dialect_openai_chat.h"
+
+#include <string.h>
+
+static const raaf_dialect_t *const dialects[] = {
+    &raaf_dialect_openai_chat,
+};
+
+const raaf_dialect_t *raaf_dialect_find(const char *name) {
+    if (name == NULL) return NULL;
+    for (size_t i = 0; i < sizeof dialects / sizeof dialects[0]; i++) {
+        if (strcmp(dialects[i]->name, name) == 0) return dialects[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,33 @@
+/*
+ * OpenAI chat completions (`POST /v1/chat/completions`, `stream: true`), and the family that speaks
+ * it. Source of the fields: the provider's API reference and recorded streams.
+ *
+ * Content: choices[].delta.content as a String, or as an Array of {type: "text", text:} and
+ * {type: "thinking", thinking: [{type: "text", text:}]}. Refusal: delta.refusal. Reasoning, in its
+ * three spellings: delta.reasoning_content, delta.reasoning, delta.reasoning_details[].text or
+ * .summary; where one event has the same reasoning in two of them it is handed over once (the
+ * first of: reasoning_content, reasoning, reasoning_details).
+ *
+ * Tool calls: fragments are joined by choice and by index; an index may be missing (then a new id,
+ * or a name where the open call has one, begins a new call; else the fragment continues the last
+ * one) or huge (it is a key, not a position). `function_call` (the old form) is a call with index
+ * 0. Arguments may be an Object instead of a String: they are taken as their JSON. Whole calls
+ * (TOOL_CALL) are handed over, in the order in which they began, when their choice's finish reason
+ * comes, or at finish(): each exactly once. A TOOL_CALL_DELTA is handed over for every fragment.
+ *
+ * An empty finish_reason ("" or null) counts as none. Usage may come with choices: [] or null
+ * elsewhere, in the event of the finish reason, under x_groq.usage, or in every event; each
+ * non-null usage is handed over. Errors: a top-level `error` that is an Object or a String, with
+ * any event name, or an event named "error".
+ *
+ * [DONE] is the terminal mark. Without it the answer is FINISHED once every choice that was seen
+ * has its finish reason, and SETTLED once usage came with or after the last of them.
+ */
+#ifndef RAAF_DIALECT_OPENAI_CHAT_H
+#define RAAF_DIALECT_OPENAI_CHAT_H
+
+#include "dialect.h"
+
+extern const raaf_dialect_t raaf_dialect_openai_chat;
+
+#endif

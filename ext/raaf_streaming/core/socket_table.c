@@ -1,0 +1,49 @@
+#include "socket_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_COUNT 64
+
+void raaf_socket_table_init(raaf_socket_table_t *table) {
+    table->sockets = NULL;
+    table->count = 0;
+}
+
+/*
+ * Never realloc: a fork in the middle of one would leave the child a table that is already gone.
+ * The count is raised after the larger table stands, so that both are right at any moment.
+ */
+static bool grow(raaf_socket_table_t *table, size_t least) {
+    size_t count = table->count ? table->count : FIRST_COUNT;
+    while (count < least)
+        count *= 2;
+    raaf_socket_t *sockets = calloc(count, sizeof *sockets), *old = table->sockets;
+    if (!sockets) return false;
+    if (old) memcpy(sockets, old, table->count * sizeof *sockets);
+    table->sockets = sockets;
+    table->count = count;
+    free(old);
+    return true;
+}
+
+raaf_socket_t *raaf_socket_table_get(raaf_socket_table_t *table, int fd) {
+    if (fd < 0) return NULL;
+    if ((size_t)fd >= table->count && !grow(table, (size_t)fd + 1)) return NULL;
+    return &table->sockets[fd];
+}
+
+raaf_socket_t *raaf_socket_table_find(const raaf_socket_table_t *table, int fd) {
+    return fd >= 0 && (size_t)fd < table->count ? &table->sockets[fd] : NULL;
+}
+
+void raaf_socket_table_close_copies(const raaf_socket_table_t *table) {
+    for (size_t fd = 0; fd < table->count; fd++)
+        if (table->sockets[fd].open) close((int)fd);
+}
+
+void raaf_socket_table_free(raaf_socket_table_t *table) {
+    free(table->sockets);
+    raaf_socket_table_init(table);
+}

@@ -1,0 +1,40 @@
+/*
+ * The sockets of a reactor, by descriptor number.
+ *
+ * It answers two questions. Is an epoll event that was fetched a moment ago still about the socket
+ * it was fetched for, or has the number been given to another one since (generation)? And which
+ * descriptors does a forked child have to close (open)? Written by the reactor thread only; a child
+ * reads the copy that the fork made.
+ */
+#ifndef RAAF_SOCKET_TABLE_H
+#define RAAF_SOCKET_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct raaf_socket {
+    uint32_t generation; /* counts the times libcurl began to watch this number */
+    bool open;
+    bool watched; /* in the epoll set */
+} raaf_socket_t;
+
+typedef struct raaf_socket_table {
+    raaf_socket_t *volatile sockets; /* always a whole table: grown by copying */
+    volatile size_t count;
+} raaf_socket_table_t;
+
+void raaf_socket_table_init(raaf_socket_table_t *table);
+
+/* The entry of [fd], made if it is new. NULL: out of memory, or fd is negative. */
+raaf_socket_t *raaf_socket_table_get(raaf_socket_table_t *table, int fd);
+
+/* The entry of [fd] if there is one, else NULL. */
+raaf_socket_t *raaf_socket_table_find(const raaf_socket_table_t *table, int fd);
+
+/* In a forked child: closes the child's copies of all open sockets. Nothing is sent. */
+void raaf_socket_table_close_copies(const raaf_socket_table_t *table);
+
+void raaf_socket_table_free(raaf_socket_table_t *table);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * A stream: what the reactor and its consumer share about one model call.
+ *
+ * Reference-counted. References are held by the Ruby object, by the reactor from start to end of
+ * the transfer, by the mailbox and by a dispatch queue while the stream stands in them. Whoever
+ * drops the last one frees it, on whatever thread that is.
+ */
+#ifndef RAAF_STREAM_H
+#define RAAF_STREAM_H
+
+#include "outcome.h"
+#include "request.h"
+#include "stream_queue.h"
+#include "text.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct raaf_reactor;
+struct raaf_transfer;
+struct raaf_dispatch_queue;
+
+/* How far a stream has come; for Stream#status. */
+typedef enum raaf_stage {
+    RAAF_STAGE_NEW,
+    RAAF_STAGE_CONNECTING, /* also: waits for its host's name */
+    RAAF_STAGE_WAITING,    /* connected, request on its way, no delta yet */
+    RAAF_STAGE_STREAMING,
+    RAAF_STAGE_ENDED
+} raaf_stage_t;
+
+/* Commands to the reactor; bits, so that several are one message. */
+#define RAAF_COMMAND_START 1u
+#define RAAF_COMMAND_CANCEL 2u
+#define RAAF_COMMAND_RESUME 4u /* the consumer has made room */
+
+/* The texts of one choice. Each is made when its first piece comes. */
+typedef struct raaf_choice {
+    uint32_t index;
+    raaf_text_t *content;
+    raaf_text_t *reasoning;
+    raaf_text_t *refusal;
+} raaf_choice_t;
+
+typedef struct raaf_stream {
+    atomic_uint references;
+    struct raaf_reactor *reactor; /* holds a reference to it; set once, before the start */
+    raaf_request_t *request;      /* owned; read-only from the start on */
+    raaf_text_t *content;         /* the answer: choices[0].content, borrowed from there */
+    uint64_t id;                  /* unique in the process */
+    raaf_stream_queue_t queue;
+
+    atomic_int stage;                   /* raaf_stage_t; written by the reactor */
+    atomic_uint_fast64_t bytes_received; /* of the body; written by the reactor */
+
+    /* mailbox */
+    atomic_uint commands;          /* posted and not yet seen */
+    struct raaf_stream *mail_next; /* the mailbox's */
+
+    /* dispatch queue; all covered by its mutex */
+    _Atomic(struct raaf_dispatch_queue *) dispatch; /* NULL: pulled by a consumer */
+    struct raaf_stream *dispatch_next;
+    int dispatch_state;
+
+    bool active; /* counted by raaf_stream_active_count; written before the start and at the end */
+
+    /* written by the reactor; read by others once they have the terminal chunk */
+    raaf_outcome_t outcome;
+    raaf_choice_t *choices; /* choices[0] has index 0 and its content text from the beginning */
+    size_t choice_count;
+    uint64_t seq; /* of the last chunk */
+
+    /* reactor thread only */
+    struct raaf_transfer *transfer;
+} raaf_stream_t;
+
+/*
+ * Takes [request] (also when it fails). [first_seq] is the number of the first chunk.
+ * NULL: out of memory. One reference.
+ */
+raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq);
+
+void raaf_stream_retain(raaf_stream_t *stream);  /* any thread */
+void raaf_stream_release(raaf_stream_t *stream); /* any thread */
+
+/* The texts of choice [index]; makes them if they are new. NULL: out of memory. Reactor thread. */
+raaf_choice_t *raaf_stream_choice(raaf_stream_t *stream, uint32_t index);
+
+/* Bytes of native memory, for dsize. Any thread; an estimate while the stream runs. */
+size_t raaf_stream_memory(const raaf_stream_t *stream);
+
+/* Streams of this process that have not been freed. Any thread. */
+size_t raaf_stream_live_count(void);
+
+/* Streams that were submitted to a reactor and have no terminal chunk yet. Any thread. */
+size_t raaf_stream_active_count(void);
+void raaf_stream_submitted(raaf_stream_t *stream); /* the one who submits it */
+void raaf_stream_ended(raaf_stream_t *stream);     /* whoever puts in its terminal chunk */
+
+/* In a forked child: the streams of the parent are none of its own. */
+void raaf_stream_forget_counts(void);
+
+#endif

@@ -1,0 +1,529 @@
+#include "transfer.h"
+
+#include "clock.h"
+#include "result_code.h"
+#include "transfer_result.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MAX_HEADER_BYTES ((size_t)256 << 10) /* of one exchange, 1xx responses included */
+#define READ_BUFFER 16384L                   /* bytes libcurl reads at a time */
+#define DRAIN_BYTES ((size_t)64 << 10)
+#define DRAIN_NS RAAF_MS(1000)
+#define SETTLED_GRACE_NS RAAF_MS(50)   /* for the terminal mark once usage has come as well */
+#define ERROR_BODY_NS RAAF_MS(5000)    /* for the body of an error status */
+
+static void touch(raaf_transfer_t *transfer) {
+    transfer->host->touched(transfer, transfer->host->context);
+}
+
+static uint64_t after(uint64_t from, uint64_t span) {
+    return span == RAAF_NEVER ? RAAF_NEVER : from + span;
+}
+
+static const raaf_request_limits_t *limits_of(const raaf_transfer_t *transfer) {
+    return &transfer->stream->request->limits;
+}
+
+/* ---- ends ---- */
+
+/*
+ * Ends the stream: hands over what the decoder kept back, then the terminal chunk. [eof]: the
+ * body is at its end; else nothing more of it is awaited.
+ */
+static void end_answer(raaf_transfer_t *transfer, bool eof) {
+    if (transfer->delivery.ended) return;
+    int result = raaf_decoder_finish(&transfer->decoder, eof);
+    transfer->decoder_finished = true;
+    transfer->stream->outcome.events = transfer->decoder.events;
+    transfer->stream->outcome.malformed_events = transfer->decoder.malformed_events;
+    raaf_delivery_end(&transfer->delivery, result);
+    touch(transfer);
+}
+
+/* Ends the stream with an error; what the decoder kept back is words too, and comes first. */
+static void end_failed(raaf_transfer_t *transfer, int code) {
+    if (transfer->delivery.ended) return;
+    if (!transfer->decoder_finished) {
+        transfer->decoder_finished = true;
+        (void)raaf_decoder_finish(&transfer->decoder, false);
+    }
+    transfer->stream->outcome.events = transfer->decoder.events;
+    transfer->stream->outcome.malformed_events = transfer->decoder.malformed_events;
+    raaf_delivery_end(&transfer->delivery, code);
+    touch(transfer);
+}
+
+static void drain(raaf_transfer_t *transfer) {
+    transfer->phase = transfer->easy ? RAAF_PHASE_DRAINING : RAAF_PHASE_OVER;
+    transfer->drain_until = raaf_clock_now() + DRAIN_NS;
+}
+
+void raaf_transfer_abort(raaf_transfer_t *transfer, int code) {
+    end_failed(transfer, code);
+    transfer->phase = RAAF_PHASE_OVER;
+    touch(transfer);
+}
+
+/* ---- the body ---- */
+
+/* Sets the grace when a finish reason has come, and takes it back when the answer goes on. */
+static void note_progress(raaf_transfer_t *transfer, uint64_t now) {
+    switch (raaf_decoder_progress(&transfer->decoder)) {
+    case RAAF_PROGRESS_FINISHED:
+        transfer->grace_until = after(now, limits_of(transfer)->grace_ns);
+        break;
+    case RAAF_PROGRESS_SETTLED: {
+        uint64_t grace = limits_of(transfer)->grace_ns;
+        transfer->grace_until = now + (grace < SETTLED_GRACE_NS ? grace : SETTLED_GRACE_NS);
+        break;
+    }
+    default: transfer->grace_until = RAAF_NEVER;
+    }
+}
+
+/* Returns false if the transfer has no use for more. */
+static bool decode(raaf_transfer_t *transfer, const char *bytes, size_t len, uint64_t now) {
+    int result = raaf_decoder_feed(&transfer->decoder, bytes, len);
+    touch(transfer);
+    if (result == RAAF_OK) {
+        note_progress(transfer, now);
+        return true;
+    }
+    if (result == RAAF_STOP) {
+        end_answer(transfer, false);
+        drain(transfer);
+        return true;
+    }
+    end_failed(transfer, result);
+    return false;
+}
+
+static const char *skip_space(const char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (!strchr(" \t\r\n", bytes[i])) return bytes + i;
+    return NULL;
+}
+
+/* A body whose header does not call it an event stream is taken for what it looks like. */
+static void guess_body(raaf_transfer_t *transfer, const char *bytes, size_t len) {
+    const char *first = skip_space(bytes, len);
+    if (!first) return;
+    if (*first == '{' || *first == '[')
+        transfer->body = RAAF_BODY_JSON;
+    else if (*first != '<')
+        transfer->body = RAAF_BODY_EVENTS;
+}
+
+/* One piece of the body. Returns false if the transfer has no use for more. */
+static bool take_body(raaf_transfer_t *transfer, const char *bytes, size_t len) {
+    uint64_t now = raaf_clock_now();
+    raaf_stream_t *stream = transfer->stream;
+    transfer->last_byte_at = now;
+    if (!stream->outcome.first_byte_at) stream->outcome.first_byte_at = now;
+    atomic_fetch_add_explicit(&stream->bytes_received, len, memory_order_relaxed);
+    if (transfer->phase == RAAF_PHASE_SENT) transfer->phase = RAAF_PHASE_BODY;
+    if (transfer->body == RAAF_BODY_UNKNOWN) guess_body(transfer, bytes, len);
+    switch (transfer->body) {
+    case RAAF_BODY_EVENTS: return decode(transfer, bytes, len, now);
+    case RAAF_BODY_JSON:
+    case RAAF_BODY_ERROR:
+        raaf_outcome_body(&stream->outcome, bytes, len);
+        if (stream->outcome.body.len < RAAF_OUTCOME_MAX_BODY) return true;
+        end_failed(transfer, transfer->body == RAAF_BODY_ERROR ? RAAF_HTTP_STATUS
+                                                               : RAAF_NOT_EVENT_STREAM);
+        return false;
+    case RAAF_BODY_UNKNOWN:
+        raaf_outcome_body(&stream->outcome, bytes, len);
+        if (!skip_space(bytes, len) && stream->outcome.body.len < RAAF_OUTCOME_MAX_BODY)
+            return true;
+        end_failed(transfer, RAAF_NOT_EVENT_STREAM);
+        return false;
+    }
+    return false;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t len, void *context) {
+    (void)one; /* always 1 */
+    raaf_transfer_t *transfer = context;
+    if (transfer->phase == RAAF_PHASE_DRAINING) {
+        transfer->drained += len;
+        return transfer->drained > DRAIN_BYTES ? 0 : len;
+    }
+    if (transfer->delivery.ended) return 0;
+    if (transfer->body == RAAF_BODY_EVENTS && raaf_stream_queue_full(&transfer->stream->queue)) {
+        transfer->paused = true;
+        return CURL_WRITEFUNC_PAUSE; /* libcurl hands the same bytes over again */
+    }
+    return take_body(transfer, bytes, len) ? len : 0;
+}
+
+/* ---- the header ---- */
+
+static bool is_event_stream(const raaf_outcome_t *outcome) {
+    static const char type[] = "text/event-stream";
+    raaf_slice_t value = raaf_outcome_find_header(outcome, "content-type");
+    return value.len >= sizeof type - 1 && strncasecmp(value.bytes, type, sizeof type - 1) == 0;
+}
+
+static void end_of_header(raaf_transfer_t *transfer) {
+    raaf_outcome_t *outcome = &transfer->stream->outcome;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &outcome->http_status);
+    if (outcome->http_status < 200) return; /* 100 Continue and its kind: another header follows */
+    if (outcome->http_status >= 300) {
+        transfer->body = RAAF_BODY_ERROR;
+        transfer->error_body_until = raaf_clock_now() + ERROR_BODY_NS;
+        touch(transfer);
+    } else if (is_event_stream(outcome)) {
+        transfer->body = RAAF_BODY_EVENTS;
+    }
+}
+
+static size_t on_header(char *bytes, size_t one, size_t len, void *context) {
+    (void)one;
+    raaf_transfer_t *transfer = context;
+    raaf_outcome_t *outcome = &transfer->stream->outcome;
+    if (transfer->delivery.ended) return len; /* a trailer, while draining */
+    transfer->header_bytes += len;
+    if (transfer->header_bytes > MAX_HEADER_BYTES) {
+        end_failed(transfer, RAAF_HEADERS_TOO_LARGE);
+        return 0;
+    }
+    size_t line = len;
+    while (line && (bytes[line - 1] == '\n' || bytes[line - 1] == '\r'))
+        line--;
+    if (line >= 5 && strncasecmp(bytes, "HTTP/", 5) == 0)
+        raaf_outcome_new_response(outcome);
+    else if (line == 0 && transfer->phase == RAAF_PHASE_SENT)
+        end_of_header(transfer);
+    else
+        raaf_outcome_header(outcome, bytes, line);
+    return len;
+}
+
+/* ---- the connection ---- */
+
+/* Called once the connection stands, fresh or reused, before the request goes out. */
+static int on_connected(void *context, char *to_ip, char *from_ip, int to_port, int from_port) {
+    (void)to_ip, (void)from_ip, (void)to_port, (void)from_port;
+    raaf_transfer_t *transfer = context;
+    if (transfer->phase != RAAF_PHASE_CONNECTING) return CURL_PREREQFUNC_OK; /* libcurl's resend */
+    transfer->phase = RAAF_PHASE_SENT;
+    transfer->stream->outcome.connected_at = raaf_clock_now();
+    atomic_store_explicit(&transfer->stream->stage, RAAF_STAGE_WAITING, memory_order_relaxed);
+    transfer->host->connected(transfer, transfer->host->context);
+    return CURL_PREREQFUNC_OK;
+}
+
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
+                                    struct curl_sockaddr *address) {
+    (void)purpose;
+    const raaf_transfer_host_t *host = context;
+    int type = address->socktype;
+#ifdef SOCK_CLOEXEC
+    type |= SOCK_CLOEXEC;
+#endif
+    int fd = socket(address->family, type, address->protocol);
+    if (fd < 0) return CURL_SOCKET_BAD;
+    raaf_socket_t *entry = raaf_socket_table_get(host->sockets, fd);
+    if (!entry) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    entry->open = true;
+    return fd;
+}
+
+/*
+ * In a process that was forked meanwhile a copy of the socket keeps the connection open: only
+ * shutdown tells the server. A child must not do that to its parent's connection.
+ */
+static int on_close_socket(void *context, curl_socket_t fd) {
+    const raaf_transfer_host_t *host = context;
+    raaf_socket_t *entry = raaf_socket_table_find(host->sockets, fd);
+    if (entry) entry->open = false; /* before the number is free for another thread to get */
+    if (getpid() == host->pid) shutdown(fd, SHUT_RDWR);
+    return close(fd);
+}
+
+/* ---- set-up ---- */
+
+static struct curl_slist *header_list(const raaf_request_t *request) {
+    /* libcurl waits up to 1 s for a 100 Continue before it sends a body over 1 MB. */
+    struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+    for (size_t i = 0; list && i < request->header_count; i++) {
+        struct curl_slist *longer = curl_slist_append(list, request->headers[i]);
+        if (!longer) curl_slist_free_all(list);
+        list = longer;
+    }
+    return list;
+}
+
+static CURLcode set_request(raaf_transfer_t *transfer) {
+    const raaf_request_t *request = transfer->stream->request;
+    CURL *easy = transfer->easy;
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_URL, request->url);
+    if (code != CURLE_OK) return code;
+    /* No getenv from this thread: Ruby has read the environment's proxy names already. */
+    code = curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy ? request->proxy : "");
+    if (code != CURLE_OK) return code;
+    if (request->ca_file) {
+        code = curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
+        if (code != CURLE_OK) return code;
+    }
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body ? request->body : "");
+    /* Asks for no compression (it makes the first token wait), yet takes it from who insists. */
+    return curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
+}
+
+static CURLcode set_safety(CURL *easy) {
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    /* With a CApath set, OpenSSL's certificates are read anew for every connection. */
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    /* A look-up that is given up is left to its thread instead of waited for. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    /* Our own timer decides about the connect timeout; libcurl's default of 300 s must not. */
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 2000000000L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+    return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_BUFFER);
+}
+
+static CURLcode set_callbacks(raaf_transfer_t *transfer) {
+    CURL *easy = transfer->easy;
+    void *host = (void *)transfer->host;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, host);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, host);
+}
+
+static bool prepare_easy(raaf_transfer_t *transfer) {
+    transfer->easy = curl_easy_init();
+    transfer->headers = header_list(transfer->stream->request);
+    return transfer->easy && transfer->headers && set_safety(transfer->easy) == CURLE_OK &&
+           set_callbacks(transfer) == CURLE_OK && set_request(transfer) == CURLE_OK;
+}
+
+raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_host_t *host) {
+    raaf_transfer_t *transfer = calloc(1, sizeof *transfer);
+    if (!transfer) return NULL;
+    const raaf_request_t *request = stream->request;
+    transfer->stream = stream;
+    transfer->host = host;
+    transfer->step_at = transfer->grace_until = RAAF_NEVER;
+    transfer->error_body_until = transfer->drain_until = RAAF_NEVER;
+    raaf_delivery_init(&transfer->delivery, stream);
+    if (raaf_decoder_init(&transfer->decoder, request->dialect, raaf_delivery_delta,
+                          &transfer->delivery, request->limits.max_line,
+                          request->limits.max_event) != RAAF_OK)
+        goto fail;
+    transfer->decoder.skip_malformed = request->limits.skip_malformed;
+    if (!request->scripted && !prepare_easy(transfer)) goto fail_decoder;
+    raaf_stream_retain(stream);
+    stream->transfer = transfer;
+    stream->outcome.started_at = raaf_clock_now();
+    atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
+    return transfer;
+
+fail_decoder:
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    raaf_decoder_free(&transfer->decoder);
+fail:
+    raaf_delivery_free(&transfer->delivery);
+    free(transfer);
+    return NULL;
+}
+
+void raaf_transfer_free(raaf_transfer_t *transfer) {
+    if (transfer->in_multi) curl_multi_remove_handle(transfer->host->multi, transfer->easy);
+    if (transfer->easy) curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    raaf_decoder_free(&transfer->decoder);
+    raaf_delivery_free(&transfer->delivery);
+    transfer->stream->transfer = NULL;
+    raaf_stream_release(transfer->stream);
+    free(transfer);
+}
+
+/* ---- the script of a mock ---- */
+
+static void schedule_step(raaf_transfer_t *transfer, uint64_t now) {
+    const raaf_request_t *request = transfer->stream->request;
+    bool more = transfer->step < request->step_count;
+    transfer->step_at = more ? now + request->steps[transfer->step].delay_ns : now;
+}
+
+static void end_script(raaf_transfer_t *transfer) {
+    if (transfer->stream->request->script_fails)
+        end_failed(transfer, RAAF_SCRIPTED);
+    else
+        end_answer(transfer, true);
+    transfer->phase = RAAF_PHASE_OVER;
+    touch(transfer);
+}
+
+/* Plays every step that is due, as long as there is room for what it says. */
+static void play(raaf_transfer_t *transfer, uint64_t now) {
+    const raaf_request_t *request = transfer->stream->request;
+    while (transfer->phase == RAAF_PHASE_BODY && transfer->step_at <= now) {
+        if (transfer->step == request->step_count) {
+            end_script(transfer);
+            return;
+        }
+        if (raaf_stream_queue_full(&transfer->stream->queue)) {
+            transfer->paused = true;
+            transfer->step_at = RAAF_NEVER;
+            return;
+        }
+        const raaf_script_step_t *step = &request->steps[transfer->step++];
+        schedule_step(transfer, now);
+        if (!take_body(transfer, step->bytes, step->len)) transfer->phase = RAAF_PHASE_OVER;
+    }
+}
+
+static void start_script(raaf_transfer_t *transfer) {
+    uint64_t now = raaf_clock_now();
+    transfer->phase = RAAF_PHASE_BODY;
+    transfer->body = RAAF_BODY_EVENTS;
+    transfer->stream->outcome.connected_at = now;
+    atomic_store_explicit(&transfer->stream->stage, RAAF_STAGE_WAITING, memory_order_relaxed);
+    schedule_step(transfer, now);
+    play(transfer, now);
+    touch(transfer);
+}
+
+/* ---- what the reactor asks for ---- */
+
+void raaf_transfer_start(raaf_transfer_t *transfer) {
+    if (!transfer->easy) {
+        start_script(transfer);
+        return;
+    }
+    transfer->phase = RAAF_PHASE_CONNECTING;
+    CURLMcode code = curl_multi_add_handle(transfer->host->multi, transfer->easy);
+    transfer->in_multi = code == CURLM_OK;
+    if (!transfer->in_multi) raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
+    touch(transfer);
+}
+
+void raaf_transfer_resume(raaf_transfer_t *transfer) {
+    if (!transfer->paused) return;
+    transfer->paused = false;
+    transfer->last_byte_at = raaf_clock_now(); /* the consumer was slow, not the provider */
+    touch(transfer);
+    if (transfer->easy) {
+        curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    } else {
+        transfer->step_at = transfer->last_byte_at;
+        play(transfer, transfer->step_at);
+    }
+}
+
+/* One JSON object where an event stream was asked for: an error with status 200, or nothing we know. */
+static void end_json(raaf_transfer_t *transfer) {
+    raaf_buffer_t *body = &transfer->stream->outcome.body;
+    raaf_sse_event_t event = {.data = body->bytes, .data_len = body->len, .retry_ms = -1};
+    raaf_decoder_t *decoder = &transfer->decoder;
+    bool object = body->len && *skip_space(body->bytes, body->len) == '{';
+    int result = object ? decoder->dialect->event(decoder->state, &event) : RAAF_OK;
+    end_failed(transfer, result == RAAF_PROVIDER_ERROR ? result : RAAF_NOT_EVENT_STREAM);
+}
+
+void raaf_transfer_done(raaf_transfer_t *transfer, CURLcode code) {
+    raaf_outcome_t *outcome = &transfer->stream->outcome;
+    int result = raaf_transfer_result(code, outcome->connected_at != 0);
+    transfer->phase = RAAF_PHASE_OVER;
+    touch(transfer);
+    if (transfer->delivery.ended) return;
+    strncpy(outcome->detail, transfer->curl_error, sizeof outcome->detail - 1);
+    if (outcome->http_status >= 300)
+        end_failed(transfer, RAAF_HTTP_STATUS);
+    else if (transfer->body == RAAF_BODY_JSON)
+        end_json(transfer);
+    else if (transfer->body == RAAF_BODY_EVENTS)
+        end_answer(transfer, true);
+    else if (result != RAAF_OK)
+        end_failed(transfer, result);
+    else
+        end_failed(transfer, outcome->http_status ? RAAF_NOT_EVENT_STREAM : RAAF_CONNECTION_LOST);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+/* When the provider has kept us waiting too long, and which timeout that is. */
+static uint64_t patience(const raaf_transfer_t *transfer, int *code) {
+    const raaf_request_limits_t *limits = limits_of(transfer);
+    const raaf_outcome_t *outcome = &transfer->stream->outcome;
+    if (transfer->paused) return RAAF_NEVER;
+    if (!outcome->connected_at) {
+        *code = RAAF_CONNECT_TIMEOUT;
+        return after(outcome->started_at, limits->connect_ns);
+    }
+    if (!outcome->first_token_at) {
+        *code = RAAF_FIRST_TOKEN_TIMEOUT;
+        return after(outcome->connected_at, limits->first_token_ns);
+    }
+    *code = RAAF_IDLE_TIMEOUT;
+    return after(transfer->last_byte_at, limits->idle_ns);
+}
+
+uint64_t raaf_transfer_deadline(const raaf_transfer_t *transfer) {
+    if (transfer->phase == RAAF_PHASE_OVER) return RAAF_NEVER;
+    if (transfer->phase == RAAF_PHASE_DRAINING) return transfer->drain_until;
+    int code = RAAF_OK;
+    uint64_t total =
+        after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns);
+    uint64_t at = earlier(total, patience(transfer, &code));
+    at = earlier(at, raaf_delivery_deadline(&transfer->delivery));
+    if (!transfer->paused) at = earlier(at, transfer->grace_until);
+    return earlier(at, earlier(transfer->error_body_until, transfer->step_at));
+}
+
+void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
+    int code = RAAF_OK;
+    touch(transfer);
+    if (transfer->phase == RAAF_PHASE_DRAINING) {
+        if (transfer->drain_until <= now) transfer->phase = RAAF_PHASE_OVER;
+        return;
+    }
+    if (raaf_delivery_deadline(&transfer->delivery) <= now) {
+        int result = raaf_delivery_flush(&transfer->delivery);
+        if (result != RAAF_OK) raaf_transfer_abort(transfer, result);
+    }
+    if (transfer->step_at <= now) play(transfer, now);
+    if (transfer->delivery.ended) return;
+    if (transfer->grace_until <= now && !transfer->paused) {
+        end_answer(transfer, false);
+        drain(transfer);
+    } else if (transfer->error_body_until <= now) {
+        raaf_transfer_abort(transfer, RAAF_HTTP_STATUS);
+    } else if (after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns) <= now) {
+        raaf_transfer_abort(transfer, RAAF_TOTAL_TIMEOUT);
+    } else if (patience(transfer, &code) <= now) {
+        raaf_transfer_abort(transfer, code);
+    }
+}

@@ -1,0 +1,462 @@
+/*
+ * RAAF::Streaming::NativeStream: one model call, from the consumer's side.
+ *
+ * Its Ruby object holds one reference to the core's stream and the batch of chunks that was taken
+ * last. At most one thread or fiber consumes at a time. Whatever ends the consumer early (break,
+ * throw, raise, Thread#kill, Timeout) passes an ensure that cancels the transfer. The garbage
+ * collector does the same for a stream that nobody holds; in another process than its own the
+ * native part is left alone.
+ */
+#include "rb_raaf.h"
+
+#include "core/clock.h"
+#include "core/result_code.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct native {
+    raaf_stream_t *stream; /* one reference */
+    raaf_batch_t batch;    /* the consumer's; only touched while consuming is set */
+    VALUE context;
+    VALUE tool_calls; /* Array of the whole tool calls delivered so far, or nil */
+    VALUE terminal;   /* the terminal Chunk, once it was taken */
+    size_t delivered; /* bytes of the answer that were handed to the consumer */
+    pid_t pid;
+    bool submitted;
+    bool consuming;
+} native_t;
+
+static VALUE cNative;
+static VALUE sym_more, sym_idle;
+
+static void native_mark(void *data) {
+    native_t *native = data;
+    rb_gc_mark_movable(native->context);
+    rb_gc_mark_movable(native->tool_calls);
+    rb_gc_mark_movable(native->terminal);
+}
+
+static void native_compact(void *data) {
+    native_t *native = data;
+    native->context = rb_gc_location(native->context);
+    native->tool_calls = rb_gc_location(native->tool_calls);
+    native->terminal = rb_gc_location(native->terminal);
+}
+
+/* Allocates nothing, takes no lock, waits for nobody. */
+static void native_free(void *data) {
+    native_t *native = data;
+    if (native->stream && native->pid == getpid()) {
+        if (native->submitted) raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
+        raaf_batch_free(&native->batch);
+        raaf_stream_release(native->stream);
+    }
+    xfree(native);
+}
+
+static size_t native_size(const void *data) {
+    const native_t *native = data;
+    size_t size = sizeof *native + native->batch.capacity * sizeof(raaf_chunk_t);
+    return size + (native->stream ? raaf_stream_memory(native->stream) : 0);
+}
+
+static const rb_data_type_t native_type = {
+    .wrap_struct_name = "RAAF::Streaming::NativeStream",
+    .function = {native_mark, native_free, native_size, native_compact},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+static native_t *get(VALUE self) {
+    native_t *native;
+    TypedData_Get_Struct(self, native_t, &native_type, native);
+    return native;
+}
+
+static native_t *get_here(VALUE self) {
+    native_t *native = get(self);
+    if (native->pid != getpid())
+        rb_raaf_raise("ForkedError", "the stream was started before a fork, in the parent process; "
+                                     "start a new one in this process");
+    return native;
+}
+
+raaf_stream_t *rb_raaf_stream_get(VALUE self) {
+    return get_here(self)->stream;
+}
+
+VALUE rb_raaf_stream_context(VALUE self) {
+    return get(self)->context;
+}
+
+static VALUE native_new(VALUE hash, VALUE context, uint64_t first_seq) {
+    native_t *native;
+    VALUE self = TypedData_Make_Struct(cNative, native_t, &native_type, native);
+    native->tool_calls = native->terminal = native->context = Qnil;
+    native->pid = getpid();
+    raaf_batch_init(&native->batch);
+    RB_OBJ_WRITE(self, &native->context, context);
+    raaf_request_t *request = rb_raaf_request_new(hash);
+    native->stream = raaf_stream_new(request, first_seq);
+    if (!native->stream) rb_raaf_raise_code(RAAF_NO_MEMORY, "a stream");
+    return self;
+}
+
+VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context) {
+    native_t *native;
+    VALUE self = TypedData_Make_Struct(cNative, native_t, &native_type, native);
+    native->tool_calls = native->terminal = native->context = Qnil;
+    native->pid = getpid();
+    raaf_batch_init(&native->batch);
+    RB_OBJ_WRITE(self, &native->context, context);
+    native->stream = raaf_stream_new(request, 1);
+    if (!native->stream) rb_raaf_raise_code(RAAF_NO_MEMORY, "a stream");
+    return self;
+}
+
+static void check_limit(VALUE most) {
+    if (NIL_P(most)) return;
+    size_t limit = NUM2SIZET(most);
+    if (raaf_stream_active_count() < limit) return;
+    char message[128];
+    snprintf(message, sizeof message,
+             "%zu streams are running, as many as max_concurrent_streams allows", limit);
+    rb_raaf_raise("StreamLimitError", message);
+}
+
+/*
+ * NativeStream.start(request Hash, RunContext, number of the first chunk, most streams at once or
+ * nil): begins at once. Raises ArgumentError for a request that cannot be sent, StreamLimitError.
+ */
+static VALUE native_start(VALUE class, VALUE hash, VALUE context, VALUE first_seq, VALUE most) {
+    raaf_reactor_t *reactor = rb_raaf_reactor();
+    VALUE self = native_new(hash, context, NUM2ULL(first_seq));
+    native_t *native = get(self);
+    check_limit(most); /* from here to the submission nobody else has the GVL */
+    native->submitted = true;
+    raaf_reactor_submit(reactor, native->stream);
+    return self;
+}
+
+/* ---- taking chunks ---- */
+
+/* Whether there is a chunk to work off now; takes the next batch if need be. */
+static bool fill(native_t *native) {
+    raaf_batch_t *batch = &native->batch;
+    if (batch->next < batch->count) return true;
+    bool wake_producer = false;
+    size_t count = raaf_stream_queue_take(&native->stream->queue, batch, &wake_producer);
+    if (wake_producer && native->submitted)
+        raaf_reactor_post(native->stream, RAAF_COMMAND_RESUME);
+    return count > 0;
+}
+
+static bool arm(void *context, int fd) {
+    raaf_stream_t *stream = context;
+    return raaf_stream_queue_arm(&stream->queue, fd);
+}
+
+static void disarm(void *context, int fd) {
+    raaf_stream_t *stream = context;
+    raaf_stream_queue_disarm(&stream->queue);
+}
+
+/*
+ * Finite and uneven: with no timeout async 2.24 on Ruby 3.1 loses the fiber, and many sleepers
+ * should not wake in step.
+ */
+static double sleep_seconds(const native_t *native) {
+    return 28.0 + (double)(native->stream->id % 40) / 10.0;
+}
+
+static void wait_for_chunks(native_t *native) {
+    rb_raaf_sleep_t sleep = {arm, disarm, native->stream};
+    rb_raaf_sleep(&sleep, sleep_seconds(native));
+}
+
+static bool is_terminal(const raaf_chunk_t *item) {
+    return item->type == RAAF_CHUNK_COMPLETE || item->type == RAAF_CHUNK_ERROR;
+}
+
+static void note_tool_call(VALUE self, native_t *native, VALUE chunk) {
+    if (NIL_P(native->tool_calls)) RB_OBJ_WRITE(self, &native->tool_calls, rb_ary_new());
+    rb_ary_push(native->tool_calls, chunk);
+}
+
+/* Makes the next item of the batch a Chunk. The terminal one stays unfrozen: its owner adds to it. */
+static VALUE next_chunk(VALUE self, native_t *native, bool *terminal) {
+    raaf_chunk_t *item = &native->batch.chunks[native->batch.next++];
+    *terminal = is_terminal(item);
+    int type = item->type;
+    if (item->choice == 0 && item->text) native->delivered = item->text_len;
+    VALUE chunk = rb_raaf_chunk_new(self, item);
+    if (type == RAAF_CHUNK_TOOL_CALL) note_tool_call(self, native, chunk);
+    if (*terminal)
+        RB_OBJ_WRITE(self, &native->terminal, chunk);
+    else
+        RB_OBJ_FREEZE(chunk);
+    return chunk;
+}
+
+static void claim(native_t *native) {
+    if (native->consuming)
+        rb_raaf_raise("Error", "the stream is already being consumed, by this or another thread");
+    native->consuming = true;
+}
+
+static VALUE each_body(VALUE self) {
+    native_t *native = get(self);
+    for (;;) {
+        while (!fill(native))
+            wait_for_chunks(native);
+        while (native->batch.next < native->batch.count) {
+            bool terminal;
+            VALUE chunk = next_chunk(self, native, &terminal);
+            if (terminal) return chunk;
+            rb_yield(chunk);
+        }
+        rb_thread_check_ints();
+    }
+}
+
+static VALUE each_ensure(VALUE self) {
+    native_t *native = get(self);
+    native->consuming = false;
+    bool here = native->pid == getpid(); /* the block may have forked */
+    if (NIL_P(native->terminal) && native->submitted && here)
+        raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
+    return Qnil;
+}
+
+/*
+ * each { |chunk| … }: yields every chunk but the terminal one, which it returns; waits for them.
+ * Leaving early cancels. Raises ForkedError, and Error if another consumes already.
+ */
+static VALUE native_each(VALUE self) {
+    native_t *native = get_here(self);
+    if (!NIL_P(native->terminal)) return native->terminal;
+    claim(native);
+    return rb_ensure(each_body, self, each_ensure, self);
+}
+
+struct drain_call {
+    VALUE self;
+    long most;
+    uint64_t until;
+};
+
+static VALUE drain_body(VALUE argument) {
+    struct drain_call *call = (struct drain_call *)argument;
+    native_t *native = get(call->self);
+    for (long i = 0; i < call->most && fill(native); i++) {
+        bool terminal;
+        VALUE chunk = next_chunk(call->self, native, &terminal);
+        if (terminal) return chunk;
+        rb_yield(chunk);
+        if (raaf_clock_now() >= call->until) break;
+    }
+    bool more = native->batch.next < native->batch.count ||
+                raaf_stream_queue_ready(&native->stream->queue);
+    return more ? sym_more : sym_idle;
+}
+
+static VALUE drain_ensure(VALUE argument) {
+    get(((struct drain_call *)argument)->self)->consuming = false;
+    return Qnil;
+}
+
+/*
+ * drain(most, seconds) { |chunk| … }: yields what is there, at most so many chunks and for so
+ * long, without waiting. Returns :more, :idle or the terminal Chunk.
+ */
+static VALUE native_drain(VALUE self, VALUE most, VALUE seconds) {
+    native_t *native = get_here(self);
+    if (!NIL_P(native->terminal)) return native->terminal;
+    struct drain_call call = {self, NUM2LONG(most), 0};
+    call.until = raaf_clock_now() + (uint64_t)(NUM2DBL(seconds) * 1e9);
+    claim(native);
+    return rb_ensure(drain_body, (VALUE)&call, drain_ensure, (VALUE)&call);
+}
+
+VALUE rb_raaf_stream_take_all(VALUE self) {
+    native_t *native = get_here(self);
+    VALUE chunks = rb_ary_new();
+    claim(native);
+    while (fill(native)) {
+        bool terminal;
+        rb_ary_push(chunks, next_chunk(self, native, &terminal));
+    }
+    native->consuming = false;
+    return chunks;
+}
+
+/* Ends the transfer; the consumer gets its terminal chunk. Any thread, any number of times. */
+static VALUE native_cancel(VALUE self) {
+    native_t *native = get(self);
+    if (native->submitted && native->pid == getpid())
+        raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
+    return self;
+}
+
+/* ---- what is known about it ---- */
+
+static VALUE native_id(VALUE self) {
+    return ULL2NUM(get(self)->stream->id);
+}
+
+/* Symbol: :new, :connecting, :waiting, :streaming, :ended */
+static VALUE native_stage(VALUE self) {
+    static const char *const names[] = {"new", "connecting", "waiting", "streaming", "ended"};
+    int stage = atomic_load_explicit(&get(self)->stream->stage, memory_order_acquire);
+    return ID2SYM(rb_intern(names[stage]));
+}
+
+static VALUE native_bytes_received(VALUE self) {
+    return ULL2NUM(atomic_load(&get(self)->stream->bytes_received));
+}
+
+static VALUE copy_text(const raaf_text_t *text, size_t len) {
+    VALUE string = rb_enc_str_new(NULL, (long)len, rb_utf8_encoding());
+    if (text) raaf_text_copy(text, RSTRING_PTR(string), len);
+    return string;
+}
+
+/* The answer as far as it was handed to the consumer. */
+static VALUE native_delivered_text(VALUE self) {
+    native_t *native = get(self);
+    VALUE text = copy_text(native->stream->content, native->delivered);
+    RB_GC_GUARD(self);
+    return text;
+}
+
+static VALUE native_terminal(VALUE self) {
+    return get(self)->terminal;
+}
+
+static VALUE native_tool_calls(VALUE self) {
+    VALUE calls = get(self)->tool_calls;
+    return NIL_P(calls) ? rb_ary_new() : calls;
+}
+
+static VALUE buffer_or_nil(const raaf_buffer_t *buffer) {
+    if (!buffer->len) return Qnil;
+    VALUE string = rb_enc_str_new(buffer->bytes, (long)buffer->len, rb_utf8_encoding());
+    return string;
+}
+
+static VALUE text_or_nil(const raaf_text_t *text) {
+    return text ? copy_text(text, raaf_text_len(text)) : Qnil;
+}
+
+static void set(VALUE hash, const char *key, VALUE value) {
+    rb_hash_aset(hash, ID2SYM(rb_intern(key)), value);
+}
+
+static VALUE headers_hash(const raaf_buffer_t *headers) {
+    VALUE hash = rb_hash_new();
+    const char *at = headers->bytes, *end = at + headers->len;
+    while (at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        const char *colon = memchr(at, ':', (size_t)(line_end - at));
+        VALUE name = rb_enc_str_new(at, colon - at, rb_utf8_encoding());
+        VALUE value = rb_enc_str_new(colon + 2, line_end - colon - 2, rb_utf8_encoding());
+        rb_hash_aset(hash, name, value);
+        at = line_end + 1;
+    }
+    return hash;
+}
+
+/* "RAAF_FIRST_TOKEN_TIMEOUT" → :first_token_timeout */
+static VALUE code_symbol(int code) {
+    const char *name = raaf_result_code_name(code) + strlen("RAAF_");
+    char lower[64];
+    size_t i = 0;
+    for (; name[i] && i < sizeof lower - 1; i++)
+        lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] + ('a' - 'A')) : name[i];
+    return ID2SYM(rb_intern2(lower, (long)i));
+}
+
+static VALUE seconds_since(uint64_t from, uint64_t at) {
+    return from && at > from ? DBL2NUM((double)(at - from) / 1e9) : Qnil;
+}
+
+static void set_timings(VALUE hash, const raaf_outcome_t *outcome) {
+    VALUE timings = rb_hash_new();
+    set(timings, "connected", seconds_since(outcome->started_at, outcome->connected_at));
+    set(timings, "first_byte", seconds_since(outcome->started_at, outcome->first_byte_at));
+    set(timings, "first_token", seconds_since(outcome->started_at, outcome->first_token_at));
+    set(timings, "total", seconds_since(outcome->started_at, outcome->ended_at));
+    set(hash, "timings", timings);
+}
+
+static void set_error(VALUE hash, const raaf_outcome_t *outcome) {
+    set(hash, "code", code_symbol(outcome->code));
+    set(hash, "text", rb_utf8_str_new_cstr(raaf_result_code_text(outcome->code)));
+    set(hash, "detail", outcome->detail[0] ? rb_utf8_str_new_cstr(outcome->detail) : Qnil);
+    set(hash, "http_status", outcome->http_status ? LONG2NUM(outcome->http_status) : Qnil);
+    set(hash, "headers", headers_hash(&outcome->headers));
+    set(hash, "body", buffer_or_nil(&outcome->body));
+    set(hash, "retry_after_ms",
+        outcome->retry_after_ms < 0 ? Qnil : LL2NUM(outcome->retry_after_ms));
+    set(hash, "error_message", buffer_or_nil(&outcome->error_message));
+    set(hash, "error_type", buffer_or_nil(&outcome->error_type));
+    set(hash, "error_code", buffer_or_nil(&outcome->error_code));
+    set(hash, "error_param", buffer_or_nil(&outcome->error_param));
+    set(hash, "error_json", buffer_or_nil(&outcome->error_json));
+}
+
+/*
+ * What happened, as a Hash (keys: see lib/raaf/streaming/error_factory.rb; besides finish_reason,
+ * usage, usage_json, reasoning, refusal, choices, events, malformed_events, timings).
+ * nil before the terminal chunk was taken.
+ */
+static VALUE native_outcome(VALUE self) {
+    native_t *native = get_here(self);
+    if (NIL_P(native->terminal)) return Qnil;
+    const raaf_stream_t *stream = native->stream;
+    const raaf_outcome_t *outcome = &stream->outcome;
+    VALUE hash = rb_hash_new(), choices = rb_hash_new();
+    set_error(hash, outcome);
+    set_timings(hash, outcome);
+    set(hash, "finish_reason", buffer_or_nil(&outcome->finish_reason));
+    set(hash, "usage", outcome->has_usage ? rb_raaf_usage_hash(&outcome->usage) : Qnil);
+    set(hash, "usage_json", buffer_or_nil(&outcome->usage_json));
+    set(hash, "reasoning", text_or_nil(stream->choices[0].reasoning));
+    set(hash, "refusal", text_or_nil(stream->choices[0].refusal));
+    for (size_t i = 0; i < stream->choice_count; i++)
+        rb_hash_aset(choices, UINT2NUM(stream->choices[i].index),
+                     text_or_nil(stream->choices[i].content));
+    set(hash, "choices", choices);
+    set(hash, "last_seq", ULL2NUM(stream->seq));
+    set(hash, "events", ULL2NUM(outcome->events));
+    set(hash, "malformed_events", ULL2NUM(outcome->malformed_events));
+    RB_GC_GUARD(self);
+    return hash;
+}
+
+/* Whether the stream belongs to this process. */
+static VALUE native_here_p(VALUE self) {
+    return get(self)->pid == getpid() ? Qtrue : Qfalse;
+}
+
+void rb_raaf_init_stream(void) {
+    sym_more = ID2SYM(rb_intern("more"));
+    sym_idle = ID2SYM(rb_intern("idle"));
+    cNative = rb_define_class_under(mStreaming, "NativeStream", rb_cObject);
+    rb_gc_register_mark_object(cNative);
+    rb_undef_alloc_func(cNative);
+    rb_define_singleton_method(cNative, "start", native_start, 4);
+    rb_define_method(cNative, "each", native_each, 0);
+    rb_define_method(cNative, "drain", native_drain, 2);
+    rb_define_method(cNative, "cancel", native_cancel, 0);
+    rb_define_method(cNative, "id", native_id, 0);
+    rb_define_method(cNative, "stage", native_stage, 0);
+    rb_define_method(cNative, "bytes_received", native_bytes_received, 0);
+    rb_define_method(cNative, "delivered_text", native_delivered_text, 0);
+    rb_define_method(cNative, "terminal", native_terminal, 0);
+    rb_define_method(cNative, "tool_calls", native_tool_calls, 0);
+    rb_define_method(cNative, "outcome", native_outcome, 0);
+    rb_define_method(cNative, "here?", native_here_p, 0);
+}

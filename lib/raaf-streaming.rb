@@ -1,0 +1,26 @@
+# frozen_string_literal: true
+
+# Ruby AI Agents Factory: streaming. Everything is loaded here, and nothing is started: the native thread begins with
+# the first request.
+#
+# Files are always required by their relative path, since raaf-core ships files of the same names.
+
+# First, so that raaf-core finds its names free.
+require_relative "raaf/streaming/core_loader"
+RAAF::Streaming::CoreLoader.load_core
+
+require_relative "raaf/streaming/version"
+require_relative "raaf/errors"
+require_relative "raaf/streaming/native"
+require_relative "raaf/streaming/config_api"
+require_relative "raaf/streaming/secrets"
+require_relative "raaf/streaming/run_context"
+require_relative "raaf/streaming/chunk"
+require_relative "raaf/streaming/error_factory"
+require_relative "raaf/streaming/result"
+require_relative "raaf/streaming/core_seam"
+require_relative "raaf/streaming/process_hooks"
+require_relative "raaf/streaming/dispatcher"
+require_relative "raaf/streaming/stream"
+require_relative "raaf/streaming/runner"
+require_relative "raaf/streaming/async_runner"

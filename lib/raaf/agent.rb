@@ -1,0 +1,139 @@
+# frozen_string_literal: true
+
+require_relative "streaming/agent_methods"
+
+module RAAF
+  # Who answers: a name, instructions, a model, and how to ask it. The stand-in for raaf-core's class, and loaded only
+  # where that is absent.
+  #
+  # Tools are described to the provider, and the model's calls arrive as `:tool_call` chunks. This version does not run
+  # them: the application does, and continues the conversation with the result. Handoffs are kept, but not followed.
+  #
+  # @example
+  #   agent = RAAF::Agent.new(name: "Assistant", instructions: "Be brief.", model: "gpt-4o", temperature: 0.2)
+  #   agent.run("Hello").final_output
+  class Agent
+    include Streaming::AgentMethods
+
+    # The model of an agent that names none: the one of the streaming guide.
+    DEFAULT_MODEL = "gpt-4o"
+
+    # How often a run may ask the model, when tools make it ask again. raaf-core's default.
+    DEFAULT_MAX_TURNS = 10
+
+    # @return [String]
+    attr_accessor :name
+    # @return [String, #call, nil] a text, or something that makes one of the context: it takes no argument, the
+    #   context, or the context and the agent
+    attr_accessor :instructions
+    # @return [String]
+    attr_accessor :model
+    # @return [Array<Object>] see {Streaming::ToolSchema.of}
+    attr_reader :tools
+    # @return [Array<Agent>]
+    attr_reader :handoffs
+    # @return [Integer] requests to the model in one run
+    attr_accessor :max_turns
+
+    # @!attribute temperature
+    #   @return [Float, nil] 0 to 2: how freely the model chooses its words
+    # @!attribute top_p
+    #   @return [Float, nil] 0 to 1: only the likeliest words that make up this share of the probability
+    # @!attribute max_tokens
+    #   @return [Integer, nil] tokens of the answer at most; sent as max_completion_tokens where the model wants that
+    # @!attribute stop
+    #   @return [String, Array<String>, nil] texts that end the answer
+    # @!attribute tool_choice
+    #   @return [String, Hash, nil] "auto", "none", "required", a tool's name, or OpenAI's Hash
+    # @!attribute response_format
+    #   @return [Hash, nil] such as `{type: "json_object"}`
+    # @!attribute parallel_tool_calls
+    #   @return [Boolean, nil] whether the model may call several tools at once
+    # @!attribute frequency_penalty
+    #   @return [Float, nil] -2 to 2
+    # @!attribute presence_penalty
+    #   @return [Float, nil] -2 to 2
+    # @!attribute seed
+    #   @return [Integer, nil] for answers that repeat, as far as the provider can
+    # @!attribute reasoning_effort
+    #   @return [String, nil] such as "low", for models that think
+    # @!attribute user
+    #   @return [String, nil] an id of the end user, for the provider
+    # @!attribute extra_body
+    #   @return [Hash, nil] further fields of the request's body; they override, nil removes
+    # @!attribute extra_headers
+    #   @return [Hash, nil] further headers of the request; they override
+    Streaming::AgentMethods::SETTINGS.each do |setting|
+      define_method(setting) { @settings[setting] }
+      define_method(:"#{setting}=") { |value| @settings[setting] = value }
+    end
+
+    # @param name [String]
+    # @param instructions [String, #call, nil]
+    # @param model [String]
+    # @param provider [#build_request, nil] nil: RAAF.provider, else by the model's name
+    # @param tools [Array<Object>] see {Streaming::ToolSchema.of}
+    # @param handoffs [Array<Agent>]
+    # @param max_turns [Integer]
+    # @param settings [Hash{Symbol=>Object}] any of {Streaming::AgentMethods::SETTINGS}
+    # @yieldparam agent [Agent] to set it up further
+    # @raise [ArgumentError] names every unknown setting
+    def initialize(name:, instructions: nil, model: DEFAULT_MODEL, provider: nil, tools: [], handoffs: [],
+      max_turns: DEFAULT_MAX_TURNS, **settings)
+      reject_unknown(settings)
+      @name = name
+      @instructions = instructions
+      @model = model
+      @provider = provider
+      @tools = Array(tools).dup
+      @handoffs = Array(handoffs).dup
+      @max_turns = max_turns
+      @settings = settings
+      yield self if block_given?
+    end
+
+    # @param tool [Object] see {Streaming::ToolSchema.of}
+    # @return [self]
+    # @raise [ArgumentError] for a tool that cannot be described
+    def add_tool(tool)
+      Streaming::ToolSchema.of(tool)
+      @tools << tool
+      self
+    end
+
+    # @param agent [Agent] kept, not followed in this version
+    # @return [self]
+    def add_handoff(agent)
+      @handoffs << agent
+      self
+    end
+
+    # @return [Hash{Symbol=>Object}] a copy of the settings that are set
+    def settings
+      @settings.compact
+    end
+
+    # @return [String] name, model and sizes; neither instructions nor headers nor anything of the provider but its name
+    def inspect
+      answering = " provider=#{provider.respond_to?(:name) ? provider.name : provider.class}" if provider
+      "#<#{self.class.name} #{name.inspect} model=#{model.inspect}#{answering} tools=#{tools.size} " \
+        "handoffs=#{handoffs.size}>"
+    end
+
+    private
+
+    def initialize_copy(other)
+      super
+      @tools = @tools.dup
+      @handoffs = @handoffs.dup
+      @settings = @settings.dup
+    end
+
+    def reject_unknown(settings)
+      unknown = settings.keys - SETTINGS
+      return if unknown.empty?
+
+      raise ArgumentError, "unknown settings of an agent: #{unknown.join(", ")} (known: #{SETTINGS.join(", ")})"
+    end
+  end
+end

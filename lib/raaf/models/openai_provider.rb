@@ -1,0 +1,17 @@
+# frozen_string_literal: true
+
+require_relative "../streaming/openai_chat_provider"
+
+module RAAF
+  module Models
+    # Asks OpenAI, or a server that speaks its chat completions. Loaded only where raaf-core, which has a class of this
+    # name, is absent.
+    #
+    # @example
+    #   RAAF::Models::OpenAIProvider.new                                  # OPENAI_API_KEY from the environment
+    #   RAAF::Models::OpenAIProvider.new(base_url: "http://localhost:11434/v1", api_key: "ollama", name: "ollama")
+    # @see Streaming::OpenAIChatProvider#initialize
+    class OpenAIProvider < Streaming::OpenAIChatProvider
+    end
+  end
+end

@@ -1,0 +1,226 @@
+# frozen_string_literal: true
+
+require_relative "../errors"
+require_relative "configuration_keys"
+require_relative "proxy"
+
+module RAAF
+  module Streaming
+    # The settings of all streams, as one value. Streams see a frozen one; {Streaming.configure} makes a new one.
+    #
+    # All of it can be given per runner and per call too: `AsyncRunner.new(agent: agent, idle_timeout: 10)`.
+    #
+    # @example
+    #   RAAF::Streaming.configure do |config|
+    #     config.chunk_buffer_size = 50      # characters
+    #     config.chunk_buffer_timeout = 100  # milliseconds
+    #     config.stream_timeout = 300        # seconds
+    #   end
+    class Configuration
+      # @!attribute chunk_buffer_size
+      #   @return [Integer, nil] characters of content to gather into one chunk; nil or 0: each piece the provider
+      #     sends is a chunk. Default nil.
+      # @!attribute chunk_buffer_timeout
+      #   @return [Numeric] milliseconds that gathered content waits at most. Default 100.
+      # @!attribute connection_pool_size
+      #   @return [Integer] idle connections kept per host for reuse; never a limit on streams. Default 10.
+      # @!attribute connection_timeout
+      #   @return [Numeric] seconds to look up the name, connect and agree on TLS. Default 30.
+      # @!attribute first_token_timeout
+      #   @return [Numeric, nil] seconds from the connection to the first token; nil: no limit. Default 120.
+      # @!attribute idle_timeout
+      #   @return [Numeric, nil] seconds between two pieces of an answer; nil: no limit. Default 60.
+      # @!attribute stream_timeout
+      #   @return [Numeric, nil] seconds for the whole stream; nil: no limit. Default 300.
+      # @!attribute max_concurrent_streams
+      #   @return [Integer, nil] streams a process runs at once; one more is a StreamLimitError. nil: no limit.
+      #     Default 100.
+      # @!attribute max_concurrent_streams_per_user
+      #   @return [Integer, nil] streams a user runs at once. Default nil: no limit.
+      #     Has no effect yet in this version.
+      # @!attribute stream_queue_timeout
+      #   @return [Numeric] seconds to wait for a place among max_concurrent_streams. Default 0.
+      #     Has no effect yet in this version: a stream without a place fails at once.
+      # @!attribute max_retries
+      #   @return [Integer] attempts after the first, before any text was delivered. Default 2.
+      #     Has no effect yet in this version: a failed request is not repeated.
+      # @!attribute async_chunk_processing
+      #   @return [Boolean] whether chunk processors run outside the stream. Default true.
+      #     Has no effect yet in this version.
+      # @!attribute chunk_processing_queue
+      #   @return [Symbol, String] the job queue of the chunk processors. Default :streaming_chunks.
+      #     Has no effect yet in this version.
+      # @!attribute retain_text
+      #   @return [Boolean] whether the answer's text is kept, for `cumulative` and the result. Default true.
+      #     false is for answers too large for memory: `cumulative` and the result's text are empty then.
+      # @!attribute max_text_bytes
+      #   @return [Integer] bytes of text kept for one answer; more is a StreamLimitError. Default 67108864 (64 MiB).
+      # @!attribute messages_per_minute_per_user
+      #   @return [Integer, nil] messages a user may send in a minute. Default nil: no limit.
+      #     Has no effect yet in this version.
+      # @!attribute authorize
+      #   @return [#call, nil] called with user, action and stream; false refuses. Default nil: everybody may.
+      #     Has no effect yet in this version.
+      # @!attribute finish_grace
+      #   @return [Numeric] seconds to wait, after the provider's finish reason, for usage and the terminal mark.
+      #     Default 1.
+      # @!attribute queue_max_items
+      #   @return [Integer] chunks that wait for their consumer before the transfer is held back. Default 1024.
+      # @!attribute queue_max_bytes
+      #   @return [Integer] bytes that wait for their consumer before the transfer is held back.
+      #     Default 1048576 (1 MiB).
+      # @!attribute max_line_bytes
+      #   @return [Integer] bytes of one line of a stream; more is a ProtocolError. Default 8388608 (8 MiB).
+      # @!attribute max_event_bytes
+      #   @return [Integer] bytes of one event of a stream; more is a ProtocolError. Default 16777216 (16 MiB).
+      # @!attribute malformed_events
+      #   @return [Symbol] :error (a malformed event ends the stream in a ProtocolError) or :skip (it is counted and
+      #     left out). Default :error.
+      # @!attribute ca_file
+      #   @return [String, nil] path of the trusted certificates, PEM. Default nil: the environment's SSL_CERT_FILE,
+      #     else libcurl's own.
+      # @!attribute proxy
+      #   @return [String, false, nil] an http or https URL; false: none; nil: the environment's http_proxy,
+      #     https_proxy and no_proxy. SOCKS is not supported. Default nil.
+      # @!attribute context_in_instructions
+      #   @return [Boolean] whether `context:` is added to instructions that are a String. Default true.
+      ConfigurationKeys::ALL.each_key do |name|
+        define_method(name) { @values[name] }
+        define_method(:"#{name}=") { |value| write(name, value) }
+      end
+
+      # @return [Array<Symbol>] the names of all settings
+      def self.keys
+        ConfigurationKeys::ALL.keys
+      end
+
+      # @param values [Hash{Symbol=>Object}] settings that differ from the defaults
+      # @raise [Errors::ConfigurationError] names every setting that is unknown or has a wrong value
+      def initialize(**values)
+        @values = ConfigurationKeys::ALL.transform_values(&:default)
+        assign(values)
+        validate!
+      end
+
+      # @param overrides [Hash{Symbol=>Object}] settings to change
+      # @return [Configuration] a frozen copy with them; self where nothing changes
+      # @raise [Errors::ConfigurationError] names every setting that is unknown or has a wrong value
+      def with(**overrides)
+        return self if overrides.empty? && frozen?
+
+        copy = dup
+        copy.send(:assign, overrides)
+        copy.validate!.freeze
+      end
+
+      # @return [self]
+      # @raise [Errors::ConfigurationError] names every setting with a wrong value, and what it takes
+      def validate!
+        complaints = @values.filter_map { |name, value| ConfigurationKeys::ALL.fetch(name).complaint(value) }
+        return self if complaints.empty?
+
+        raise Errors::ConfigurationError, complaints.join("; ")
+      end
+
+      # A time limit as the native part wants it.
+      #
+      # @param name [Symbol] a setting in seconds
+      # @return [Integer, nil] milliseconds, at least 1 for anything above 0; nil: no limit
+      def milliseconds(name)
+        seconds = @values.fetch(name)
+        (seconds * 1000.0).ceil if seconds
+      end
+
+      # @return [String, nil] path of the certificates to trust; nil: libcurl's own
+      def effective_ca_file
+        return ca_file.to_s if ca_file
+
+        from_environment = ENV["SSL_CERT_FILE"].to_s
+        from_environment unless from_environment.empty?
+      end
+
+      # The proxy for one address.
+      #
+      # @param url [String, URI] where the request goes
+      # @return [String, nil] the proxy's URL; nil: none
+      # @raise [Errors::ConfigurationError] where the environment names a SOCKS proxy
+      def proxy_for(url)
+        case proxy
+        when nil then Proxy.from_environment(url)
+        when false then nil
+        else proxy
+        end
+      end
+
+      # @return [Hash{Symbol=>Object}] every setting with its value
+      def to_h
+        @values.dup
+      end
+
+      # @return [Hash{Symbol=>Object}] the settings that differ from another configuration's
+      def changes_from(other)
+        before = other.to_h
+        @values.reject { |name, value| before[name] == value }
+      end
+
+      # @return [Boolean] whether every setting is the same
+      def ==(other)
+        other.is_a?(Configuration) && other.to_h == @values
+      end
+      alias_method :eql?, :==
+
+      # @return [Integer]
+      def hash
+        @values.hash
+      end
+
+      # @return [self] closed for changes
+      def freeze
+        @values.freeze
+        super
+      end
+
+      # @return [String] the settings that are not at their default; a proxy's password is cut
+      def inspect
+        changed = @values.reject { |name, value| ConfigurationKeys::ALL[name].default == value }
+        shown = changed.map { |name, value| " #{name}=#{value.inspect}" }.join
+        "#<#{self.class.name}#{Secrets.redact(shown)}>"
+      end
+
+      private
+
+      def initialize_copy(other)
+        super
+        @values = other.to_h
+      end
+
+      def write(name, value)
+        return @values[name] = value unless frozen?
+
+        raise FrozenError.new("this configuration is in use and cannot change: set #{name} within " \
+                              "RAAF::Streaming.configure, or make a copy using with(#{name}: …)", receiver: self)
+      end
+
+      def assign(values)
+        unknown = values.keys - ConfigurationKeys::ALL.keys
+        if unknown.any?
+          raise Errors::ConfigurationError, unknown.map { |name|
+            ConfigurationKeys.unknown(name)
+          }.join("; ")
+        end
+
+        @values.merge!(values)
+      end
+
+      def method_missing(name, *arguments)
+        return super unless name.end_with?("=") || arguments.empty?
+
+        raise Errors::ConfigurationError, ConfigurationKeys.unknown(name.to_s.delete_suffix("="))
+      end
+
+      def respond_to_missing?(_name, _include_private = false)
+        false
+      end
+    end
+  end
+end

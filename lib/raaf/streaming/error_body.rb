@@ -1,0 +1,90 @@
+# frozen_string_literal: true
+
+require "json"
+
+module RAAF
+  module Streaming
+    # Reads what a provider, or a proxy on the way, wrote into the body of an error response.
+    #
+    # Shapes seen: `{"error": {message, type, code, param}}` (OpenAI and most others; Gemini writes `status` for the
+    # type), the same in an Array (Gemini without `alt=sse`), `{"error": "text"}` (Ollama), `{"message": …}` (vLLM,
+    # Mistral), `{"detail": …}` (FastAPI servers), plain text, HTML pages of proxies, and nothing.
+    #
+    # @api private
+    class ErrorBody
+      # How much of a body is looked at when it is no JSON. Unit: characters.
+      TEXT_WINDOW = 4096
+
+      # How much of a provider's words is quoted. Unit: characters.
+      MAX_QUOTE = 400
+
+      # @return [String, nil] the provider's sentence, on one line, at most {MAX_QUOTE} characters
+      attr_reader :message
+      # @return [String, nil]
+      attr_reader :type
+      # @return [String, nil]
+      attr_reader :code
+      # @return [String, nil]
+      attr_reader :param
+
+      # @param body [String, nil] the body as it came, perhaps cut
+      def initialize(body)
+        text = body.to_s.dup.force_encoding(Encoding::UTF_8).scrub("\uFFFD")
+        read(parse(text) || {"message" => words_of(text)})
+      end
+
+      # One line of readable text, at most {MAX_QUOTE} characters.
+      #
+      # @param text [#to_s, nil]
+      # @return [String, nil] nil where nothing is left
+      def self.quote(text)
+        line = text.to_s[0, TEXT_WINDOW].gsub(/(?:[[:space:]]|[[:cntrl:]])+/, " ").strip
+        return if line.empty?
+
+        (line.length > MAX_QUOTE) ? "#{line[0, MAX_QUOTE - 1]}…" : line
+      end
+
+      private
+
+      def parse(text)
+        return unless text.match?(/\A\s*[{\[]/)
+
+        data = JSON.parse(text)
+        data = data.first while data.is_a?(Array)
+        data.is_a?(Hash) ? data : nil
+      rescue JSON::ParserError
+        nil
+      end
+
+      def read(data)
+        error = data["error"]
+        fields = error.is_a?(Hash) ? error : data
+        @message = self.class.quote(sentence(fields, error))
+        @type = text_of(fields["type"] || fields["status"])
+        @code = text_of(fields["code"])
+        @param = text_of(fields["param"])
+      end
+
+      def sentence(fields, error)
+        return error if error.is_a?(String)
+
+        found = fields.values_at("message", "detail", "error_message", "msg").find { |value| value }
+        found = found.first while found.is_a?(Array)
+        found.is_a?(Hash) ? found.values_at("message", "msg").compact.first : found
+      end
+
+      def text_of(value)
+        value.to_s if value.is_a?(String) || value.is_a?(Numeric)
+      end
+
+      # A page's title or its first words, never the page.
+      def words_of(text)
+        window = text[0, TEXT_WINDOW]
+        return window unless window.match?(/<(?:!doctype|html|head|body|title|h1)\b/i)
+
+        title = window[%r{<title[^>]{0,200}>([^<]{1,400})}i, 1]
+        title || window.gsub(%r{<(script|style)\b.*?(?:</\1>|\z)}mi, " ").gsub(/<[^>]*>/, " ")[0, 200]
+      end
+    end
+  end
+end

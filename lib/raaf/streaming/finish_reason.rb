@@ -1,0 +1,30 @@
+# frozen_string_literal: true
+
+module RAAF
+  module Streaming
+    # Why an answer ended, in one vocabulary for all providers.
+    module FinishReason
+      # The provider's word => ours. Ours are OpenAI's: "stop", "length", "tool_calls", "content_filter", and "error".
+      # Sources: OpenAI chat (`finish_reason`) and Responses (`incomplete_details.reason`), Anthropic (`stop_reason`),
+      # Gemini (`finishReason`), Ollama (`done_reason`).
+      WORDS = {
+        "stop" => "stop", "completed" => "stop", "end_turn" => "stop", "stop_sequence" => "stop",
+        "pause_turn" => "stop", "eos" => "stop",
+        "length" => "length", "max_tokens" => "length", "max_output_tokens" => "length",
+        "model_context_window_exceeded" => "length",
+        "tool_calls" => "tool_calls", "function_call" => "tool_calls", "tool_use" => "tool_calls",
+        "content_filter" => "content_filter", "refusal" => "content_filter", "safety" => "content_filter",
+        "recitation" => "content_filter", "blocklist" => "content_filter", "prohibited_content" => "content_filter",
+        "spii" => "content_filter", "image_safety" => "content_filter",
+        "malformed_function_call" => "error", "error" => "error"
+      }.freeze
+
+      # @param word [String, nil] the provider's word, in any case
+      # @return [String, nil] "stop", "length", "tool_calls", "content_filter" or "error"; a word that is not known
+      #   comes back as it is; nil for nil and ""
+      def self.normalize(word)
+        WORDS.fetch(word.to_s.downcase) { word unless word.to_s.empty? }
+      end
+    end
+  end
+end

@@ -1,0 +1,58 @@
+# frozen_string_literal: true
+
+require_relative "config_api"
+
+module RAAF
+  # How the native thread lives with its process: its start, forks, and the exit.
+  module Streaming
+    # Seconds that {shutdown} waits for the native thread.
+    SHUTDOWN_SECONDS = 2
+
+    class << self
+      # Ends all streams of this process (each gets its terminal `:error` chunk, a retryable CancelledError) and the
+      # native thread. A later stream starts a new one. Called at exit; call it yourself where a process goes on
+      # without streaming.
+      #
+      # @param timeout [Numeric] seconds to wait for the native thread
+      # @return [Boolean] whether the thread has ended in that time; if not, nothing of it was freed
+      def shutdown(timeout: SHUTDOWN_SECONDS)
+        stopped = Reactor.stop(timeout)
+        Dispatcher.shutdown(timeout)
+        stopped
+      end
+
+      # In a child process, right after the fork: what the parent has is its own.
+      #
+      # @return [void]
+      # @api private
+      def after_fork
+        Reactor.after_fork
+      end
+
+      private
+
+      # Called by the native part before it starts the thread. The exit hook is registered here and not when the gem is
+      # required, so that it runs before what was registered earlier (a test runner's own, which still streams). A
+      # child inherits it.
+      def prepare_reactor
+        backend = ENV["RAAF_STREAMING_BACKEND"].to_s
+        pipe = ENV["RAAF_STREAMING_WAKER"] == "pipe"
+        Reactor.set_options(backend.empty? ? nil : backend.to_sym, pipe, configuration.connection_pool_size)
+        @exit_hook ||= at_exit { shutdown } || true
+      end
+    end
+
+    # Tells a forked child at once. Where a process is made without Process._fork, the comparison of process ids at
+    # each entry finds it out.
+    #
+    # @api private
+    module ForkHook
+      # @return [Integer] as Process._fork
+      def _fork
+        super.tap { |pid| Streaming.after_fork if pid.zero? }
+      end
+    end
+
+    Process.singleton_class.prepend(ForkHook)
+  end
+end

@@ -1,0 +1,94 @@
+# frozen_string_literal: true
+
+require_relative "config_api"
+require_relative "messages"
+require_relative "model_call"
+require_relative "run_context"
+require_relative "stream"
+
+module RAAF
+  module Streaming
+    # Runs an agent and streams its answer. The base of {AsyncRunner}, and of classes of your own.
+    #
+    # A runner keeps nothing of a run, so one can be shared by threads; a run never changes its agent.
+    class Runner
+      # @return [Agent]
+      attr_reader :agent
+
+      # @param agent [Agent]
+      # @param provider [#build_request, nil] nil: the agent's, else RAAF.provider, else by the model's name
+      # @param session_id [String, nil] for the chunks of every run
+      # @param user_id [Object, nil] for the chunks of every run
+      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every run of this runner
+      # @raise [Errors::ConfigurationError] for settings that are unknown or wrong
+      # @raise [Errors::RactorError] in any Ractor but the main one
+      def initialize(agent:, provider: nil, session_id: nil, user_id: nil, **settings)
+        Runner.check_ractor
+        @agent = agent
+        @provider = provider
+        @session_id = session_id
+        @user_id = user_id
+        @settings = settings
+        Streaming.configuration.with(**settings)
+      end
+
+      # Asks, and hands over the answer while it is generated.
+      #
+      # Every chunk goes to the block, one after another, on the caller's thread (or fiber, which then gives way to
+      # others while it waits). The last one is `:complete`, or `:error`, after which the error is raised. Leaving the
+      # block early (break, raise, throw, Thread#kill, Timeout) ends the request: the connection is closed.
+      #
+      # @param message [String, Array<Hash>] what the user says, or a conversation: Hashes with :role and :content
+      # @param context [Hash] for instructions (see {AgentMethods#instructions_for})
+      # @param session_id [String, nil] for the chunks; nil: the runner's
+      # @param user_id [Object, nil] for the chunks; nil: the runner's
+      # @param provider [#build_request, nil] for this call
+      # @param model [String, nil] for this call
+      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for this call
+      # @yieldparam chunk [Chunk]
+      # @return [Result]
+      # @raise [Errors::Error] where the run fails; {Errors::Error#partial_text} has what was delivered
+      # @raise [ArgumentError] for a message that is none
+      def run_and_stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings,
+        &block)
+        stream = open(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
+          model: model, settings: settings)
+        block ? stream.each(&block) : stream.wait
+        stream.result
+      end
+
+      # @raise [Errors::RactorError] in any Ractor but the main one
+      # @api private
+      def self.check_ractor
+        return unless defined?(Ractor) && Ractor.current != Ractor.main
+
+        raise Errors::RactorError, "raaf-streaming does not run inside a Ractor: the reactor and its queues belong " \
+                                   "to the main one. Stream there, and send the text to the Ractor."
+      end
+
+      private
+
+      def open(message, context:, session_id:, user_id:, provider:, model:, settings:)
+        Runner.check_ractor
+        Stream.new(model_call(message, context: context || {}, provider: provider, model: model, settings: settings,
+          session_id: session_id || @session_id, user_id: user_id || @user_id))
+      end
+
+      def model_call(message, context:, provider:, model:, settings:, session_id:, user_id:)
+        model ||= agent.model
+        chosen = choose_provider(provider, model)
+        ModelCall.new(agent: agent, provider: chosen, messages: Messages.list(message), context: context,
+          config: Streaming.configuration.with(**@settings, **settings),
+          run_context: RunContext.new(session_id: session_id, user_id: user_id, model: model, provider: chosen.name))
+      end
+
+      def choose_provider(given, model)
+        chosen = given || @provider || agent.provider || RAAF.provider || Models.for_model(model)
+        provider = Models.adapt(chosen)
+        return provider if provider.respond_to?(:build_request)
+
+        raise Errors::ConfigurationError, "#{provider.class} is no provider that can stream (it has no build_request)"
+      end
+    end
+  end
+end

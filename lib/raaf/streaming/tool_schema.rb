@@ -1,0 +1,82 @@
+# frozen_string_literal: true
+
+module RAAF
+  module Streaming
+    # Describes a tool to a provider, in the form of OpenAI's `tools`: `{type: "function", function: {…}}`.
+    module ToolSchema
+      # What a function's description may hold. Source: OpenAI's API reference, chat completions, `tools`.
+      FUNCTION_KEYS = %i[name description parameters strict].freeze
+
+      # The parameters of a tool that names none.
+      NO_PARAMETERS = {type: "object", properties: {}}.freeze
+
+      private_constant :FUNCTION_KEYS
+
+      module_function
+
+      # @param tool [Hash, Class, #name, #to_h] one of
+      #   * a Hash as OpenAI wants it, or only its inner part (name, description, parameters), keys as Symbol or String
+      #   * an object, or a class, with `name` and, where it has them, `description` and `parameters` (JSON Schema as a
+      #     Hash)
+      #   * a class whose instances, made without arguments, are such objects
+      #   * raaf-core's FunctionTool, whose `to_h` has the inner part under `:function`
+      # @return [Hash{Symbol=>Object}] `{type: "function", function: {name:, description:, parameters:}}`
+      # @raise [ArgumentError] for anything else
+      def of(tool)
+        function = function_of(tool).slice(*FUNCTION_KEYS).compact
+        raise ArgumentError, "a tool needs a name: #{tool.inspect}" if function[:name].to_s.empty?
+
+        {type: "function", function: {parameters: NO_PARAMETERS}.merge(function, name: function[:name].to_s)}
+      end
+
+      # @param tool [Object] as for {of}
+      # @return [String] the name that a model calls it by
+      # @raise [ArgumentError] as {of}
+      def name_of(tool)
+        of(tool)[:function][:name]
+      end
+
+      def function_of(tool)
+        case tool
+        when Hash then from_hash(tool)
+        when Method, UnboundMethod, Proc then raise ArgumentError, unusable(tool)
+        when Class then describes_itself?(tool) ? from_object(tool) : from_instance(tool)
+        else describes_itself?(tool) ? from_object(tool) : from_conversion(tool)
+        end
+      end
+
+      def describes_itself?(tool)
+        tool.respond_to?(:name) && (tool.respond_to?(:parameters) || tool.respond_to?(:description))
+      end
+
+      def from_hash(hash)
+        hash = hash.transform_keys(&:to_sym)
+        hash[:function].is_a?(Hash) ? hash[:function].transform_keys(&:to_sym) : hash
+      end
+
+      def from_object(tool)
+        FUNCTION_KEYS.to_h { |key| [key, (tool.public_send(key) if tool.respond_to?(key))] }
+      end
+
+      def from_instance(tool)
+        function_of(tool.new)
+      rescue ArgumentError
+        raise ArgumentError, unusable(tool)
+      end
+
+      def from_conversion(tool)
+        raise ArgumentError, unusable(tool) unless tool.respond_to?(:to_h)
+
+        from_hash(tool.to_h)
+      end
+
+      def unusable(tool)
+        "#{tool.inspect} cannot be described to a model: give a Hash with name, description and parameters, or an " \
+          "object with these methods"
+      end
+
+      private_class_method :function_of, :describes_itself?, :from_hash, :from_object, :from_instance, :from_conversion,
+        :unusable
+    end
+  end
+end

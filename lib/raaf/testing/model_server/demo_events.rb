@@ -1,0 +1,47 @@
+# frozen_string_literal: true
+
+module RAAF
+  module Testing
+    class ModelServer
+      # The events of a demo answer with the time before each. They are written only when they are asked for:
+      # a thousand answers of a thousand tokens would be much text to keep ready.
+      class DemoEvents
+        # @param wire [OpenAIChatWire]
+        # @param pieces [Array<String>]
+        # @param closing [Array<String>] events that follow the last piece at once
+        # @param first_delay [Numeric] seconds before the first event
+        # @yieldreturn [Numeric] seconds before a piece; not asked for the first one, which follows the role at
+        #   once, as it does with OpenAI
+        def initialize(wire, pieces, closing, first_delay, &pause)
+          @wire = wire
+          @pieces = pieces
+          @closing = closing
+          @first_delay = first_delay
+          @pause = pause
+          @position = -1
+        end
+
+        # @return [Array(Numeric, String), nil] seconds to wait and the bytes that come then; nil after the last
+        def next
+          @position += 1
+          return [@first_delay, @wire.role] if @position.zero?
+
+          index = @position - 1
+          piece = @pieces[index]
+          return [index.zero? ? 0 : @pause.call, @wire.content(piece)] if piece
+
+          bytes = @closing[index - @pieces.size]
+          bytes && [0, bytes]
+        end
+
+        # @yieldparam event [Array(Numeric, String)]
+        # @return [void]
+        def each
+          while (event = self.next)
+            yield event
+          end
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,91 @@
+# frozen_string_literal: true
+
+module RAAF
+  module Testing
+    class ModelServer
+      # One answer that the {Pacer} writes while the connection's own thread only watches for the client.
+      # The lock covers everything: a client may answer the last byte before the pacer has noted its end.
+      class PacedStream
+        # Seconds until a client that does not read is tried again.
+        RETRY_DELAY = 0.01
+
+        # @param response [Response] started already
+        # @param connection [Connection]
+        # @param events [#next] gives delays (seconds) and bytes, and nil after the last
+        def initialize(response, connection, events)
+          @response = response
+          @connection = connection
+          @events = events
+          @unsent = ""
+          @over = false
+          @lock = Mutex.new
+        end
+
+        # Looks for the first event. Pacer thread only, as {#advance}.
+        # @param now [Float] seconds, monotonic clock
+        # @return [Float, nil] when the first write is due
+        def begin(now)
+          @lock.synchronize { schedule(now) unless @over }
+        end
+
+        # Writes what is due.
+        # @param now [Float] seconds, monotonic clock
+        # @return [Float, nil] when the next write is due; nil when there is none
+        def advance(now)
+          @lock.synchronize do
+            next nil if @over
+            next now + RETRY_DELAY unless flush
+            next complete unless @bytes
+
+            @response.record(@bytes.bytesize)
+            schedule(now)
+          end
+        rescue Disconnected
+          give_up # the connection's own thread sees the same and tells who closed
+        end
+
+        # Any thread: nothing more is written.
+        # @return [nil]
+        def give_up
+          @lock.synchronize { @over = true }
+          nil
+        end
+
+        # Any thread.
+        # @return [Boolean] whether nothing more is written
+        def over?
+          @lock.synchronize { @over }
+        end
+
+        # Ends the connection after a failure of the server's own.
+        # @return [void]
+        def fail
+          give_up
+          @connection.shutdown
+        end
+
+        private
+
+        # @return [Boolean] whether everything went out
+        def flush
+          @unsent = @connection.write_some(@unsent) unless @unsent.empty?
+          @unsent.empty?
+        end
+
+        # After the last event there are no bytes of the body, only the mark that ends it.
+        def schedule(now)
+          delay, @bytes = @events.next
+          @unsent = @bytes ? @response.frame(@bytes) : @response.ending
+          now + (delay || 0)
+        end
+
+        def complete
+          @over = true
+          @response.complete
+          @connection.shutdown unless @response.reusable?
+          nil
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,82 @@
+# frozen_string_literal: true
+
+require "shellwords"
+
+# The specs against an extension built with a sanitizer. It is built in a copy of the checkout below tmp/, because lib/
+# loads the library that stands beside it, and the ordinary one there must stay as it is.
+class SanitizedCopy
+  COPIED = %w[app bin doc examples exe ext lib spec test bench sig rakelib Rakefile Gemfile .rspec .yardopts README.md
+    CHANGELOG.md CONTRIBUTING.md LICENSE.txt raaf-streaming.gemspec].freeze
+  # gcc's run-time libraries, which must be loaded before an uninstrumented ruby.
+  PRELOADED = {"address" => %w[libasan.so libubsan.so], "thread" => %w[libtsan.so]}.freeze
+  OPTIONS = {
+    # Ruby's own 2 MB of "leaks" would drown ours; the C tests look for leaks.
+    "ASAN_OPTIONS" => "detect_leaks=0:detect_stack_use_after_return=0",
+    "UBSAN_OPTIONS" => "print_stacktrace=1",
+    "TSAN_OPTIONS" => "report_signal_unsafe=0:second_deadlock_stack=1:exitcode=66"
+  }.freeze
+
+  def initialize(sanitizer)
+    @sanitizer = sanitizer
+    @root = File.expand_path("#{BUILD_DIR}/sanitize/#{sanitizer}/checkout")
+  end
+
+  def refresh
+    FileUtils.mkdir_p(@root)
+    COPIED.each do |name|
+      FileUtils.rm_rf(File.join(@root, name))
+      # Keeps times, so that what has not changed is not compiled again.
+      FileUtils.cp_r(name, @root, preserve: true) if File.exist?(name)
+    end
+    FileUtils.rm_f(Dir.glob("#{@root}/lib/**/*.{so,bundle}"))
+    # Specs find recorded streams in ../shared, where the checkout has such a neighbour.
+    FileUtils.ln_sf(File.expand_path("../shared"), File.dirname(@root)) if File.directory?("../shared")
+  end
+
+  def rspec(arguments)
+    run(environment, "bundle", "exec", "rake", "compile")
+    run(environment.merge(OPTIONS, "LD_PRELOAD" => preload), "bundle", "exec", "rspec", *arguments)
+  end
+
+  private
+
+  # The gems this checkout is set up with; RAAF_SLOW widens the specs' time limits.
+  def environment
+    {"RAAF_SANITIZE" => @sanitizer, "RAAF_SLOW" => "1", "BUNDLE_GEMFILE" => "#{@root}/Gemfile",
+     "BUNDLE_PATH" => Bundler.bundle_path.to_s.delete_suffix("/ruby/#{RbConfig::CONFIG["ruby_version"]}"),
+     "BUNDLE_WITHOUT" => "", "BUNDLE_WITH" => "", "MAKEFLAGS" => nil}
+  end
+
+  def preload
+    compiler = RbConfig::CONFIG["CC"].shellsplit.first
+    PRELOADED.fetch(@sanitizer).map { |name| IO.popen([compiler, "-print-file-name=#{name}"], &:read).chomp }.join(":")
+  end
+
+  def run(environment, *command)
+    Bundler.with_unbundled_env { Rake.sh(environment, *command, chdir: @root, verbose: false) }
+  end
+end
+
+namespace :spec do
+  {asan: "address", tsan: "thread"}.each do |name, sanitizer|
+    desc "Run the specs against an extension built with the #{sanitizer} sanitizer (SPEC=path for one file)"
+    task name do
+      copy = SanitizedCopy.new(sanitizer)
+      copy.refresh
+      copy.rspec(ENV["SPEC"].to_s.split)
+    end
+  end
+
+  begin
+    require "ruby_memcheck"
+    require "ruby_memcheck/rspec/rake_task"
+    RubyMemcheck.config(binary_name: EXTENSION)
+    desc "Run the specs under valgrind (SPEC=path for one file)"
+    RubyMemcheck::RSpec::RakeTask.new(memcheck: :compile)
+    # Before the specs: 20 to 50 times slower, so their time limits are widened.
+    task(:slow) { ENV["RAAF_SLOW"] = "1" }
+    task memcheck: :slow
+  rescue LoadError
+    task(:memcheck) { abort "ruby_memcheck is not installed: run `bin/setup deep`." }
+  end
+end
