@@ -58,12 +58,12 @@ end
 def set_compiler_flags
   # Ruby's own headers are not ours to warn about.
   $INCFLAGS.gsub!(/-I(?=\$\((?:arch_)?hdrdir\))/, "-isystem ")
-  # Added by hand: the mkmf of Ruby 3.1 refuses append_cflags("-Wextra") without a word, and turns on a C89 warning.
-  $warnflags = [$warnflags.to_s.gsub("-Wdeclaration-after-statement", ""),
-    "-Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement"].join(" ")
-  $warnflags << " -Werror" if ENV["RAAF_DEV"] == "1"
   # The same language the core's own tests are built with (test/c/Makefile).
   $CFLAGS << " -std=gnu11 -fvisibility=hidden -pthread -O2"
+  # Added by hand, and here: Debian's CFLAGS leave $warnflags out, and the mkmf of Ruby 3.1 refuses
+  # append_cflags("-Wextra") without a word and turns on a warning that is for C89.
+  $CFLAGS << " -Wall -Wextra -Wno-unused-parameter -Wno-declaration-after-statement"
+  $CFLAGS << " -Werror" if ENV["RAAF_DEV"] == "1"
   $defs << "-D_GNU_SOURCE=1"
 end
 

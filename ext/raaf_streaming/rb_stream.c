@@ -75,11 +75,15 @@ static native_t *get(VALUE self) {
     return native;
 }
 
-static native_t *get_here(VALUE self) {
-    native_t *native = get(self);
+static void check_here(const native_t *native) {
     if (native->pid != getpid())
         rb_raaf_raise("ForkedError", "the stream was started before a fork, in the parent process; "
                                      "start a new one in this process");
+}
+
+static native_t *get_here(VALUE self) {
+    native_t *native = get(self);
+    check_here(native);
     return native;
 }
 
@@ -142,10 +146,14 @@ static VALUE native_start(VALUE class, VALUE hash, VALUE context, VALUE first_se
 
 /* ---- taking chunks ---- */
 
-/* Whether there is a chunk to work off now; takes the next batch if need be. */
+/*
+ * Whether there is a chunk to work off now; takes the next batch if need be. The block may have
+ * forked since: the batch is the child's to read, but the queue's mutex may be held for ever.
+ */
 static bool fill(native_t *native) {
     raaf_batch_t *batch = &native->batch;
     if (batch->next < batch->count) return true;
+    check_here(native);
     bool wake_producer = false;
     size_t count = raaf_stream_queue_take(&native->stream->queue, batch, &wake_producer);
     if (wake_producer && native->submitted)

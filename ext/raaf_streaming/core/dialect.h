@@ -37,8 +37,9 @@ typedef struct raaf_dialect {
     int (*event)(void *state, const raaf_sse_event_t *event);
     /*
      * The answer is over (terminal mark, end of input, or the grace after a finish reason has
-     * passed): hands over what was kept back: whole tool calls that no finish reason closed, an
-     * open character. Called at most once. Return values as event.
+     * passed): hands over what was kept back: an open character, and, unless progress is OPEN (the
+     * answer was cut off), whole tool calls that no finish reason closed. Called at most once.
+     * Return values as event.
      */
     int (*finish)(void *state);
     raaf_progress_t (*progress)(const void *state);

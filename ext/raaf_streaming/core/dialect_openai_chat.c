@@ -985,20 +985,6 @@ static int chat_event(void *state, const raaf_sse_event_t *event) {
     return chat->said.fault == NO_FAULT ? hand_over_said(chat) : hand_over_fault(chat, event);
 }
 
-static int chat_finish(void *state) {
-    chat_t *chat = state;
-    int rc = RAAF_OK;
-
-    if (chat->failed) return RAAF_OK;
-    for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
-        rc = close_texts(chat, i);
-    }
-    for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
-        rc = close_calls(chat, choice_at(chat, i)->index);
-    }
-    return rc;
-}
-
 static raaf_progress_t chat_progress(const void *state) {
     const chat_t *chat = state;
 
@@ -1007,6 +993,22 @@ static raaf_progress_t chat_progress(const void *state) {
         return RAAF_PROGRESS_OPEN;
     }
     return chat->settled ? RAAF_PROGRESS_SETTLED : RAAF_PROGRESS_FINISHED;
+}
+
+static int chat_finish(void *state) {
+    chat_t *chat = state;
+    int rc = RAAF_OK;
+
+    if (chat->failed) return RAAF_OK;
+    for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
+        rc = close_texts(chat, i);
+    }
+    /* A call that was cut off is not a call: somebody might run it. */
+    if (chat_progress(chat) == RAAF_PROGRESS_OPEN) return rc;
+    for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
+        rc = close_calls(chat, choice_at(chat, i)->index);
+    }
+    return rc;
 }
 
 static void chat_free(void *state) {

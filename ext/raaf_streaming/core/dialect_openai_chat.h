@@ -13,7 +13,8 @@
  * one) or huge (it is a key, not a position). `function_call` (the old form) is a call with index
  * 0. Arguments may be an Object instead of a String: they are taken as their JSON. Whole calls
  * (TOOL_CALL) are handed over, in the order in which they began, when their choice's finish reason
- * comes, or at finish(): each exactly once. A TOOL_CALL_DELTA is handed over for every fragment.
+ * comes, or at finish() if the answer was not cut off: each at most once. A TOOL_CALL_DELTA is
+ * handed over for every fragment.
  *
  * An empty finish_reason ("" or null) counts as none. Usage may come with choices: [] or null
  * elsewhere, in the event of the finish reason, under x_groq.usage, or in every event; each

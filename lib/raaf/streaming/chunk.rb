@@ -330,7 +330,7 @@ module RAAF
 
       def inspected_text
         text = delta
-        return if text.empty?
+        return if text.empty? || tool_name
 
         " #{((text.length > INSPECT_LENGTH) ? "#{text[0, INSPECT_LENGTH]}…" : text).inspect}"
       end

@@ -63,6 +63,8 @@ module RAAF
         fail_with(e.message, e.status)
       rescue Errno::EPIPE
         0 # whoever read the output has seen enough
+      rescue Interrupt
+        130 # as shells have it
       end
 
       private

@@ -5,7 +5,7 @@ require_relative "../errors"
 begin
   require_relative "raaf_streaming"
 rescue LoadError => e
-  raise unless e.path.nil? || e.path.to_s.end_with?("/raaf_streaming")
+  raise unless File.basename(e.path.to_s).start_with?("raaf_streaming")
 
   raise LoadError, "raaf-streaming's native extension is not usable (#{e.message}). " \
                    "In a checkout, run: bundle exec rake compile. " \
