@@ -31,5 +31,5 @@ Gem::Specification.new do |spec|
   spec.extensions = ["ext/raaf_streaming/extconf.rb"]
 
   # A default gem up to Ruby 3.4, a bundled one after it.
-  spec.add_dependency "logger", ">= 1.4"
+  spec.add_dependency "logger", "~> 1.4"
 end

@@ -24,3 +24,13 @@ require_relative "raaf/streaming/dispatcher"
 require_relative "raaf/streaming/stream"
 require_relative "raaf/streaming/runner"
 require_relative "raaf/streaming/async_runner"
+
+module RAAF
+  # Test doubles cost an application nothing until it names them. Where the gem raaf-testing came first, its
+  # MockProvider gains our methods.
+  if const_defined?(:Testing, false)
+    require_relative "raaf/testing"
+  else
+    autoload :Testing, File.expand_path("raaf/testing", __dir__)
+  end
+end

@@ -24,8 +24,11 @@ INSTALL_HELP = <<~TEXT
   Then install the gem again. Where a library stands in an unusual place, PKG_CONFIG_PATH names the folder of its .pc file.
 TEXT
 
+# By exit!, because mkmf's at_exit would bury the message under a list of its options.
 def give_up(reason)
-  abort "\n#{reason}\n\n#{INSTALL_HELP}"
+  $stdout.flush
+  warn "\n#{reason}\n\n#{INSTALL_HELP}"
+  exit!(1)
 end
 
 # mkmf's own pkg_config adds the flags, but knows nothing of versions and fails in silence.
@@ -76,12 +79,12 @@ def set_sanitizer_flags(name)
   $DLDFLAGS << " -fsanitize=#{flags}"
 end
 
-set_compiler_flags
 LIBRARIES.each { |name, wanted| require_library(name, **wanted) }
 have_header("sys/epoll.h")
 have_header("sys/eventfd.h")
 have_func("pthread_setname_np", "pthread.h")
-# After the checks: mkmf's test programs need no sanitizer, and one that cannot start would fail them all.
+# After the checks: mkmf's test programs have warnings, and a sanitizer that cannot start would fail them all.
+set_compiler_flags
 sanitizer&.then { |name| set_sanitizer_flags(name) }
 
 # The bindings stand beside this file, the pure C core in core/; both end in one library.

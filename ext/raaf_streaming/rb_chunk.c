@@ -11,7 +11,7 @@
 
 typedef struct chunk {
     raaf_chunk_t item;
-    VALUE owner;      /* NativeStream; nil for a chunk made in Ruby */
+    VALUE owner;      /* a NativeStream's source; nil for a chunk made in Ruby */
     VALUE attributes; /* Hash; nil for a chunk nobody changed */
 } chunk_t;
 

@@ -119,6 +119,11 @@ static VALUE dispatch_size(VALUE self) {
     return SIZET2NUM(RHASH_SIZE(get(self)->handles));
 }
 
+/* The handles of all attached streams. */
+static VALUE dispatch_handles(VALUE self) {
+    return rb_funcall(get(self)->handles, rb_intern("values"), 0);
+}
+
 void rb_raaf_init_dispatch_queue(void) {
     VALUE cDispatch = rb_define_class_under(mStreaming, "DispatchQueue", rb_cObject);
     rb_define_alloc_func(cDispatch, dispatch_alloc);
@@ -129,4 +134,5 @@ void rb_raaf_init_dispatch_queue(void) {
     rb_define_method(cDispatch, "poke", dispatch_poke, 1);
     rb_define_method(cDispatch, "lag", dispatch_lag, 0);
     rb_define_method(cDispatch, "size", dispatch_size, 0);
+    rb_define_method(cDispatch, "handles", dispatch_handles, 0);
 }

@@ -32,6 +32,9 @@ void rb_raaf_raise(const char *name, const char *message);
 /* rb_reactor.c */
 void rb_raaf_init_reactor(void);
 
+/* In a forked child that has not noticed yet: gives up what belongs to the parent. */
+void rb_raaf_check_fork(void);
+
 /* The reactor of this process, started if there is none. Raises if it cannot be started. */
 raaf_reactor_t *rb_raaf_reactor(void);
 
@@ -59,7 +62,8 @@ void rb_raaf_waiter_after_fork(void);
 void rb_raaf_init_chunk(void);
 
 /*
- * A Chunk for [item]; takes its payload. [owner] is the NativeStream whose texts it points into.
+ * A Chunk for [item]; takes its payload. [owner] is the source of the NativeStream whose texts it
+ * points into.
  */
 VALUE rb_raaf_chunk_new(VALUE owner, raaf_chunk_t *item);
 
@@ -71,8 +75,8 @@ void rb_raaf_init_stream(void);
 /* The stream of a NativeStream; raises ForkedError in another process than its own. */
 raaf_stream_t *rb_raaf_stream_get(VALUE native);
 
-/* The RunContext of a NativeStream, or nil. */
-VALUE rb_raaf_stream_context(VALUE native);
+/* The RunContext of a NativeStream's source, or nil. */
+VALUE rb_raaf_stream_context(VALUE source);
 
 /* A NativeStream that nobody runs, with a stream for [request], which it takes. */
 VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context);

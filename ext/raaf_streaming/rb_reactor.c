@@ -13,17 +13,23 @@
 #include <unistd.h>
 
 static raaf_reactor_t *current; /* GVL; one reference */
-static pid_t current_pid;
+static pid_t own_pid;           /* of the process that all of this belongs to */
 static raaf_reactor_options_t options = {.idle_connections = 10};
 static VALUE mReactor;
 static ID id_prepare_reactor;
 
-static void give_up_inherited(void) {
-    if (!current || current_pid == getpid()) return;
-    raaf_reactor_abandon(current); /* its memory too is given up: another thread owned parts of it */
-    current = NULL;
+/*
+ * Descriptors that came with a fork are the parent's too: each process would take the other's
+ * wake-ups. So the pool is given up even where the parent had stopped its reactor.
+ */
+void rb_raaf_check_fork(void) {
+    if (own_pid == getpid()) return;
+    own_pid = getpid();
     raaf_stream_forget_counts();
     rb_raaf_waiter_after_fork();
+    if (!current) return;
+    raaf_reactor_abandon(current); /* its memory too is given up: another thread owned parts of it */
+    current = NULL;
 }
 
 static void drop_stopped(void) {
@@ -33,16 +39,14 @@ static void drop_stopped(void) {
 }
 
 raaf_reactor_t *rb_raaf_reactor(void) {
-    give_up_inherited();
+    rb_raaf_check_fork();
     drop_stopped();
     if (current) return current;
     rb_funcall(mStreaming, id_prepare_reactor, 0); /* sets the options below */
     int result;
     raaf_reactor_t *started = raaf_reactor_start(&options, &result);
     if (!started) rb_raaf_raise_code(result, "the reactor thread");
-    current = started;
-    current_pid = getpid();
-    return current;
+    return current = started;
 }
 
 struct stop_call {
@@ -65,7 +69,7 @@ static void *stop_without_gvl(void *argument) {
  */
 static VALUE reactor_stop(VALUE self, VALUE seconds) {
     double timeout = NUM2DBL(seconds);
-    give_up_inherited();
+    rb_raaf_check_fork();
     if (!current) return Qtrue;
     struct stop_call call = {current, (uint64_t)(timeout * 1e9), false, false};
     raaf_reactor_retain(call.reactor); /* another thread may drop the current one meanwhile */
@@ -77,12 +81,12 @@ static VALUE reactor_stop(VALUE self, VALUE seconds) {
 }
 
 static VALUE reactor_after_fork(VALUE self) {
-    give_up_inherited();
+    rb_raaf_check_fork();
     return Qnil;
 }
 
 static VALUE reactor_running_p(VALUE self) {
-    return current && current_pid == getpid() && !raaf_reactor_stopped(current) ? Qtrue : Qfalse;
+    return current && own_pid == getpid() && !raaf_reactor_stopped(current) ? Qtrue : Qfalse;
 }
 
 /* {backend:, turns:, transfers:, running:, streams:, active:}; empty if none runs. */
@@ -116,6 +120,7 @@ static VALUE reactor_set_options(VALUE self, VALUE backend, VALUE pipe, VALUE id
 }
 
 void rb_raaf_init_reactor(void) {
+    own_pid = getpid();
     id_prepare_reactor = rb_intern("prepare_reactor");
     mReactor = rb_define_module_under(mStreaming, "Reactor");
     rb_define_singleton_method(mReactor, "stop", reactor_stop, 1);

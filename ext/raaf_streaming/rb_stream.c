@@ -6,6 +6,9 @@
  * throw, raise, Thread#kill, Timeout) passes an ensure that cancels the transfer. The garbage
  * collector does the same for a stream that nobody holds; in another process than its own the
  * native part is left alone.
+ *
+ * Chunks do not hold that object but its source, which has another reference: so whoever keeps a
+ * chunk and drops the stream keeps the words, and not the request.
  */
 #include "rb_raaf.h"
 
@@ -17,10 +20,16 @@
 #include <string.h>
 #include <unistd.h>
 
+typedef struct source {
+    raaf_stream_t *stream; /* one reference */
+    VALUE context;         /* RunContext, or nil */
+    pid_t pid;
+} source_t;
+
 typedef struct native {
     raaf_stream_t *stream; /* one reference */
     raaf_batch_t batch;    /* the consumer's; only touched while consuming is set */
-    VALUE context;
+    VALUE source;
     VALUE tool_calls; /* Array of the whole tool calls delivered so far, or nil */
     VALUE terminal;   /* the terminal Chunk, once it was taken */
     size_t delivered; /* bytes of the answer that were handed to the consumer */
@@ -29,28 +38,62 @@ typedef struct native {
     bool consuming;
 } native_t;
 
-static VALUE cNative;
+static VALUE cNative, cSource;
 static VALUE sym_more, sym_idle;
+
+static void source_mark(void *data) {
+    rb_gc_mark_movable(((source_t *)data)->context);
+}
+
+static void source_compact(void *data) {
+    source_t *source = data;
+    source->context = rb_gc_location(source->context);
+}
+
+/* As native_free. */
+static void source_free(void *data) {
+    source_t *source = data;
+    if (source->stream && source->pid == getpid()) raaf_stream_release(source->stream);
+    xfree(source);
+}
+
+static size_t source_size(const void *data) {
+    const source_t *source = data;
+    return sizeof *source + (source->stream ? raaf_stream_memory(source->stream) : 0);
+}
+
+static const rb_data_type_t source_type = {
+    .wrap_struct_name = "RAAF::Streaming::NativeStream source",
+    .function = {source_mark, source_free, source_size, source_compact},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
 
 static void native_mark(void *data) {
     native_t *native = data;
-    rb_gc_mark_movable(native->context);
+    rb_gc_mark_movable(native->source);
     rb_gc_mark_movable(native->tool_calls);
     rb_gc_mark_movable(native->terminal);
 }
 
 static void native_compact(void *data) {
     native_t *native = data;
-    native->context = rb_gc_location(native->context);
+    native->source = rb_gc_location(native->source);
     native->tool_calls = rb_gc_location(native->tool_calls);
     native->terminal = rb_gc_location(native->terminal);
+}
+
+/* Its place among max_concurrent_streams is free at once, whenever the reactor gets to it. */
+static void cancel(const native_t *native) {
+    if (!native->submitted) return;
+    raaf_stream_ended(native->stream);
+    raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
 }
 
 /* Allocates nothing, takes no lock, waits for nobody. */
 static void native_free(void *data) {
     native_t *native = data;
     if (native->stream && native->pid == getpid()) {
-        if (native->submitted) raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
+        cancel(native);
         raaf_batch_free(&native->batch);
         raaf_stream_release(native->stream);
     }
@@ -59,8 +102,7 @@ static void native_free(void *data) {
 
 static size_t native_size(const void *data) {
     const native_t *native = data;
-    size_t size = sizeof *native + native->batch.capacity * sizeof(raaf_chunk_t);
-    return size + (native->stream ? raaf_stream_memory(native->stream) : 0);
+    return sizeof *native + native->batch.capacity * sizeof(raaf_chunk_t);
 }
 
 static const rb_data_type_t native_type = {
@@ -91,32 +133,46 @@ raaf_stream_t *rb_raaf_stream_get(VALUE self) {
     return get_here(self)->stream;
 }
 
-VALUE rb_raaf_stream_context(VALUE self) {
-    return get(self)->context;
+VALUE rb_raaf_stream_context(VALUE source) {
+    source_t *data;
+    TypedData_Get_Struct(source, source_t, &source_type, data);
+    return data->context;
 }
 
-static VALUE native_new(VALUE hash, VALUE context, uint64_t first_seq) {
-    native_t *native;
-    VALUE self = TypedData_Make_Struct(cNative, native_t, &native_type, native);
-    native->tool_calls = native->terminal = native->context = Qnil;
-    native->pid = getpid();
-    raaf_batch_init(&native->batch);
-    RB_OBJ_WRITE(self, &native->context, context);
-    raaf_request_t *request = rb_raaf_request_new(hash);
-    native->stream = raaf_stream_new(request, first_seq);
-    if (!native->stream) rb_raaf_raise_code(RAAF_NO_MEMORY, "a stream");
+/* Native memory is got last: nothing that raises comes between it and its owner. */
+static VALUE source_new(VALUE context) {
+    source_t *source;
+    VALUE self = TypedData_Make_Struct(cSource, source_t, &source_type, source);
+    source->context = Qnil;
+    source->pid = getpid();
+    RB_OBJ_WRITE(self, &source->context, context);
     return self;
 }
 
-VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context) {
+static VALUE native_new(VALUE context) {
     native_t *native;
+    rb_raaf_check_fork(); /* before anything is counted */
     VALUE self = TypedData_Make_Struct(cNative, native_t, &native_type, native);
-    native->tool_calls = native->terminal = native->context = Qnil;
+    native->tool_calls = native->terminal = native->source = Qnil;
     native->pid = getpid();
     raaf_batch_init(&native->batch);
-    RB_OBJ_WRITE(self, &native->context, context);
-    native->stream = raaf_stream_new(request, 1);
+    RB_OBJ_WRITE(self, &native->source, source_new(context));
+    return self;
+}
+
+/* Takes [request]. */
+static void native_set_stream(VALUE self, raaf_request_t *request, uint64_t first_seq) {
+    native_t *native = get(self);
+    native->stream = raaf_stream_new(request, first_seq);
     if (!native->stream) rb_raaf_raise_code(RAAF_NO_MEMORY, "a stream");
+    source_t *source = RTYPEDDATA_DATA(native->source);
+    raaf_stream_retain(native->stream);
+    source->stream = native->stream;
+}
+
+VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context) {
+    VALUE self = native_new(context);
+    native_set_stream(self, request, 1);
     return self;
 }
 
@@ -131,13 +187,24 @@ static void check_limit(VALUE most) {
 }
 
 /*
- * NativeStream.start(request Hash, RunContext, number of the first chunk, most streams at once or
- * nil): begins at once. Raises ArgumentError for a request that cannot be sent, StreamLimitError.
+ * NativeStream.prepare(request Hash, RunContext, number of the first chunk): everything but the
+ * start. Raises ArgumentError for a request that cannot be sent.
  */
-static VALUE native_start(VALUE class, VALUE hash, VALUE context, VALUE first_seq, VALUE most) {
+static VALUE native_prepare(VALUE class, VALUE hash, VALUE context, VALUE first_seq) {
+    uint64_t first = NUM2ULL(first_seq);
+    VALUE self = native_new(context);
+    native_set_stream(self, rb_raaf_request_new(hash), first);
+    return self;
+}
+
+/*
+ * start(most streams at once or nil): begins. By itself, so that whoever starts it can hold it
+ * before, and end it whatever interrupts him. Raises StreamLimitError, ForkedError.
+ */
+static VALUE native_start(VALUE self, VALUE most) {
+    native_t *native = get_here(self);
+    if (native->submitted) return self;
     raaf_reactor_t *reactor = rb_raaf_reactor();
-    VALUE self = native_new(hash, context, NUM2ULL(first_seq));
-    native_t *native = get(self);
     check_limit(most); /* from here to the submission nobody else has the GVL */
     native->submitted = true;
     raaf_reactor_submit(reactor, native->stream);
@@ -179,9 +246,10 @@ static double sleep_seconds(const native_t *native) {
     return 28.0 + (double)(native->stream->id % 40) / 10.0;
 }
 
-static void wait_for_chunks(native_t *native) {
+static void wait_for_chunks(native_t *native, double most) {
     rb_raaf_sleep_t sleep = {arm, disarm, native->stream};
-    rb_raaf_sleep(&sleep, sleep_seconds(native));
+    double seconds = sleep_seconds(native);
+    rb_raaf_sleep(&sleep, most < seconds ? most : seconds);
 }
 
 static bool is_terminal(const raaf_chunk_t *item) {
@@ -199,7 +267,7 @@ static VALUE next_chunk(VALUE self, native_t *native, bool *terminal) {
     *terminal = is_terminal(item);
     int type = item->type;
     if (item->choice == 0 && item->text) native->delivered = item->text_len;
-    VALUE chunk = rb_raaf_chunk_new(self, item);
+    VALUE chunk = rb_raaf_chunk_new(native->source, item);
     if (type == RAAF_CHUNK_TOOL_CALL) note_tool_call(self, native, chunk);
     if (*terminal)
         RB_OBJ_WRITE(self, &native->terminal, chunk);
@@ -214,39 +282,65 @@ static void claim(native_t *native) {
     native->consuming = true;
 }
 
-static VALUE each_body(VALUE self) {
-    native_t *native = get(self);
-    for (;;) {
-        while (!fill(native))
-            wait_for_chunks(native);
+/* At most some thirty years. */
+static uint64_t nanoseconds(double seconds) {
+    if (!(seconds > 0)) return 0;
+    return (uint64_t)((seconds < 1e9 ? seconds : 1e9) * 1e9);
+}
+
+struct each_call {
+    VALUE self;
+    uint64_t until; /* RAAF_NEVER: no limit */
+    bool late;
+};
+
+/* Whether there is something to work off; false once the time is over. */
+static bool await(struct each_call *call, native_t *native) {
+    while (!fill(native)) {
+        uint64_t now = raaf_clock_now();
+        call->late = now >= call->until;
+        if (call->late) return false;
+        wait_for_chunks(native, (double)(call->until - now) / 1e9);
+    }
+    return true;
+}
+
+static VALUE each_body(VALUE argument) {
+    struct each_call *call = (struct each_call *)argument;
+    native_t *native = get(call->self);
+    while (await(call, native)) {
         while (native->batch.next < native->batch.count) {
             bool terminal;
-            VALUE chunk = next_chunk(self, native, &terminal);
+            VALUE chunk = next_chunk(call->self, native, &terminal);
             if (terminal) return chunk;
             rb_yield(chunk);
         }
         rb_thread_check_ints();
     }
+    return Qnil;
 }
 
-static VALUE each_ensure(VALUE self) {
-    native_t *native = get(self);
+static VALUE each_ensure(VALUE argument) {
+    struct each_call *call = (struct each_call *)argument;
+    native_t *native = get(call->self);
     native->consuming = false;
     bool here = native->pid == getpid(); /* the block may have forked */
-    if (NIL_P(native->terminal) && native->submitted && here)
-        raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
+    if (NIL_P(native->terminal) && !call->late && here) cancel(native);
     return Qnil;
 }
 
 /*
- * each { |chunk| … }: yields every chunk but the terminal one, which it returns; waits for them.
- * Leaving early cancels. Raises ForkedError, and Error if another consumes already.
+ * each(seconds or nil) { |chunk| … }: yields every chunk but the terminal one, which it returns;
+ * waits for them, and returns nil when the time is over. Leaving early cancels. Raises ForkedError,
+ * and Error if another consumes already.
  */
-static VALUE native_each(VALUE self) {
+static VALUE native_each(VALUE self, VALUE seconds) {
     native_t *native = get_here(self);
+    struct each_call call = {self, RAAF_NEVER, false};
+    if (!NIL_P(seconds)) call.until = raaf_clock_now() + nanoseconds(NUM2DBL(seconds));
     if (!NIL_P(native->terminal)) return native->terminal;
     claim(native);
-    return rb_ensure(each_body, self, each_ensure, self);
+    return rb_ensure(each_body, (VALUE)&call, each_ensure, (VALUE)&call);
 }
 
 struct drain_call {
@@ -265,6 +359,7 @@ static VALUE drain_body(VALUE argument) {
         rb_yield(chunk);
         if (raaf_clock_now() >= call->until) break;
     }
+    check_here(native); /* as in fill */
     bool more = native->batch.next < native->batch.count ||
                 raaf_stream_queue_ready(&native->stream->queue);
     return more ? sym_more : sym_idle;
@@ -283,7 +378,7 @@ static VALUE native_drain(VALUE self, VALUE most, VALUE seconds) {
     native_t *native = get_here(self);
     if (!NIL_P(native->terminal)) return native->terminal;
     struct drain_call call = {self, NUM2LONG(most), 0};
-    call.until = raaf_clock_now() + (uint64_t)(NUM2DBL(seconds) * 1e9);
+    call.until = raaf_clock_now() + nanoseconds(NUM2DBL(seconds));
     claim(native);
     return rb_ensure(drain_body, (VALUE)&call, drain_ensure, (VALUE)&call);
 }
@@ -303,8 +398,7 @@ VALUE rb_raaf_stream_take_all(VALUE self) {
 /* Ends the transfer; the consumer gets its terminal chunk. Any thread, any number of times. */
 static VALUE native_cancel(VALUE self) {
     native_t *native = get(self);
-    if (native->submitted && native->pid == getpid())
-        raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
+    if (native->pid == getpid()) cancel(native);
     return self;
 }
 
@@ -455,8 +549,12 @@ void rb_raaf_init_stream(void) {
     cNative = rb_define_class_under(mStreaming, "NativeStream", rb_cObject);
     rb_gc_register_mark_object(cNative);
     rb_undef_alloc_func(cNative);
-    rb_define_singleton_method(cNative, "start", native_start, 4);
-    rb_define_method(cNative, "each", native_each, 0);
+    cSource = rb_class_new(rb_cObject);
+    rb_undef_alloc_func(cSource);
+    rb_gc_register_mark_object(cSource);
+    rb_define_singleton_method(cNative, "prepare", native_prepare, 3);
+    rb_define_method(cNative, "start", native_start, 1);
+    rb_define_method(cNative, "each", native_each, 1);
     rb_define_method(cNative, "drain", native_drain, 2);
     rb_define_method(cNative, "cancel", native_cancel, 0);
     rb_define_method(cNative, "id", native_id, 0);

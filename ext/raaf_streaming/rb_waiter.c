@@ -62,6 +62,7 @@ static VALUE waker_new(void) {
 }
 
 static VALUE lease(void) {
+    rb_raaf_check_fork();
     VALUE waker = rb_ary_pop(pool);
     return NIL_P(waker) ? waker_new() : waker;
 }
@@ -70,6 +71,7 @@ struct sleep_call {
     const rb_raaf_sleep_t *sleep;
     VALUE waker;
     VALUE seconds;
+    pid_t pid; /* under a Fiber scheduler another fiber may fork meanwhile */
 };
 
 static VALUE sleep_body(VALUE argument) {
@@ -83,6 +85,7 @@ static VALUE sleep_body(VALUE argument) {
 static VALUE sleep_ensure(VALUE argument) {
     struct sleep_call *call = (struct sleep_call *)argument;
     waker_t *waker = RTYPEDDATA_DATA(call->waker);
+    if (call->pid != getpid()) return Qnil; /* all of it is the parent's */
     call->sleep->disarm(call->sleep->context, waker->waker.write_fd);
     raaf_drain_fd(waker->waker.read_fd);
     rb_ary_push(pool, call->waker);
@@ -91,7 +94,7 @@ static VALUE sleep_ensure(VALUE argument) {
 
 void rb_raaf_sleep(const rb_raaf_sleep_t *sleep, double seconds) {
     /* A float this size is an immediate: no object a sleep. */
-    struct sleep_call call = {sleep, lease(), DBL2NUM(seconds)};
+    struct sleep_call call = {sleep, lease(), DBL2NUM(seconds), getpid()};
     rb_ensure(sleep_body, (VALUE)&call, sleep_ensure, (VALUE)&call);
     RB_GC_GUARD(call.waker);
 }
@@ -118,7 +121,7 @@ void rb_raaf_init_waiter(void) {
     rb_undef_alloc_func(cWaker);
     rb_gc_register_mark_object(cWaker);
     rb_gc_register_address(&pool);
-    pool = rb_ary_new();
+    rb_raaf_waiter_after_fork();
     rb_define_singleton_method(mReactor, "wake_by_pipe=", waiter_use_pipe, 1);
     rb_define_singleton_method(mReactor, "idle_wakers", waiter_pool_size, 0);
 }

@@ -24,6 +24,8 @@
  * A test that takes longer than CHECK_TIMEOUT seconds (default 120, 0: no limit; also an
  * environment variable) ends the program with the test's name, so that a hang is a failure.
  *
+ * What is not for you is called harness_..., so a test file's own helpers may be called check_....
+ *
  * A program that needs its own main defines CHECK_NO_MAIN first and calls check_main(argc, argv).
  *
  *     CHECK(cond)                            condition holds
@@ -34,6 +36,8 @@
  *     CHECK_EQ_CSTR(a, e)                    two C strings; NULL equals only NULL
  *     CHECK_EQ_PTR(a, e)                     the same address
  *     FAIL("text")                           always fails
+ *     check_failures                         atomic_int: failed checks so far in the running test
+ *     check_print_bytes("label", p, len)     shows bytes on stderr, escaped
  */
 #ifndef RAAF_TEST_CHECK_H
 #define RAAF_TEST_CHECK_H
@@ -63,76 +67,76 @@
 #define CHECK_SANITIZED 0
 #endif
 
-typedef struct check_test {
+typedef struct harness_test {
     const char *name;
     void (*run)(void);
-    struct check_test *next;
-} check_test_t;
+    struct harness_test *next;
+} harness_test_t;
 
-static check_test_t *check_first;
-static check_test_t **check_last = &check_first;
+static harness_test_t *harness_first;
+static harness_test_t **harness_last = &harness_first;
 static atomic_int check_failures; /* failed checks in the running test */
-static const char *volatile check_running = "(none)";
+static const char *volatile harness_running = "(none)";
 
 /* In the order of the file: constructors of one translation unit run from top to bottom. */
-__attribute__((unused)) static void check_register(check_test_t *test) {
-    *check_last = test;
-    check_last = &test->next;
+__attribute__((unused)) static void harness_register(harness_test_t *test) {
+    *harness_last = test;
+    harness_last = &test->next;
 }
 
 #define TEST(test_name)                                                                            \
     static void test_##test_name(void);                                                            \
-    __attribute__((constructor)) static void check_add_##test_name(void) {                         \
-        static check_test_t entry = {#test_name, test_##test_name, NULL};                          \
-        check_register(&entry);                                                                    \
+    __attribute__((constructor)) static void harness_add_##test_name(void) {                       \
+        static harness_test_t entry = {#test_name, test_##test_name, NULL};                        \
+        harness_register(&entry);                                                                  \
     }                                                                                              \
     static void test_##test_name(void)
 
-#define CHECK(cond) check_true((cond) ? true : false, #cond, __FILE__, __LINE__)
-#define CHECK_EQ_INT(a, e) check_int((long long)(a), (long long)(e), #a, #e, __FILE__, __LINE__)
+#define CHECK(cond) harness_true((cond) ? true : false, #cond, __FILE__, __LINE__)
+#define CHECK_EQ_INT(a, e) harness_int((long long)(a), (long long)(e), #a, #e, __FILE__, __LINE__)
 #define CHECK_EQ_UINT(a, e)                                                                        \
-    check_uint((unsigned long long)(a), (unsigned long long)(e), #a, #e, __FILE__, __LINE__)
+    harness_uint((unsigned long long)(a), (unsigned long long)(e), #a, #e, __FILE__, __LINE__)
 #define CHECK_EQ_BYTES(a, alen, e, elen)                                                           \
-    check_bytes((a), (size_t)(alen), (e), (size_t)(elen), #a, __FILE__, __LINE__)
+    harness_bytes((a), (size_t)(alen), (e), (size_t)(elen), #a, __FILE__, __LINE__)
 #define CHECK_EQ_STR(bytes, len, text)                                                             \
-    check_str((bytes), (size_t)(len), (text), #bytes, __FILE__, __LINE__)
-#define CHECK_EQ_CSTR(a, e) check_cstr((a), (e), #a, __FILE__, __LINE__)
-#define CHECK_EQ_PTR(a, e) check_ptr((a), (e), #a, #e, __FILE__, __LINE__)
-#define FAIL(text) check_true(false, (text), __FILE__, __LINE__)
+    harness_str((bytes), (size_t)(len), (text), #bytes, __FILE__, __LINE__)
+#define CHECK_EQ_CSTR(a, e) harness_cstr((a), (e), #a, __FILE__, __LINE__)
+#define CHECK_EQ_PTR(a, e) harness_ptr((a), (e), #a, #e, __FILE__, __LINE__)
+#define FAIL(text) harness_true(false, (text), __FILE__, __LINE__)
 
-static inline bool check_failed(void) {
+static inline bool harness_failed(void) {
     atomic_fetch_add(&check_failures, 1);
     return false;
 }
 
-static inline bool check_true(bool ok, const char *expr, const char *file, int line) {
+static inline bool harness_true(bool ok, const char *expr, const char *file, int line) {
     if (ok) return true;
-    fprintf(stderr, "%s:%d: in %s: CHECK failed: %s\n", file, line, check_running, expr);
-    return check_failed();
+    fprintf(stderr, "%s:%d: in %s: CHECK failed: %s\n", file, line, harness_running, expr);
+    return harness_failed();
 }
 
-static inline bool check_int(long long a, long long e, const char *as, const char *es,
-                             const char *file, int line) {
+static inline bool harness_int(long long a, long long e, const char *as, const char *es,
+                               const char *file, int line) {
     if (a == e) return true;
     fprintf(stderr, "%s:%d: in %s: %s == %s\n    actual:   %lld\n    expected: %lld\n", file, line,
-            check_running, as, es, a, e);
-    return check_failed();
+            harness_running, as, es, a, e);
+    return harness_failed();
 }
 
-static inline bool check_uint(unsigned long long a, unsigned long long e, const char *as,
-                              const char *es, const char *file, int line) {
+static inline bool harness_uint(unsigned long long a, unsigned long long e, const char *as,
+                                const char *es, const char *file, int line) {
     if (a == e) return true;
     fprintf(stderr, "%s:%d: in %s: %s == %s\n    actual:   %llu\n    expected: %llu\n", file, line,
-            check_running, as, es, a, e);
-    return check_failed();
+            harness_running, as, es, a, e);
+    return harness_failed();
 }
 
-static inline bool check_ptr(const void *a, const void *e, const char *as, const char *es,
-                             const char *file, int line) {
+static inline bool harness_ptr(const void *a, const void *e, const char *as, const char *es,
+                               const char *file, int line) {
     if (a == e) return true;
     fprintf(stderr, "%s:%d: in %s: %s == %s\n    actual:   %p\n    expected: %p\n", file, line,
-            check_running, as, es, a, e);
-    return check_failed();
+            harness_running, as, es, a, e);
+    return harness_failed();
 }
 
 /* Shows bytes so that a stray \r, NUL or broken UTF-8 can be seen; long values are cut. */
@@ -156,35 +160,35 @@ static inline void check_print_bytes(const char *label, const void *data, size_t
     fputs(shown < len ? "\"...\n" : "\"\n", stderr);
 }
 
-static inline bool check_bytes(const void *a, size_t alen, const void *e, size_t elen,
-                               const char *as, const char *file, int line) {
+static inline bool harness_bytes(const void *a, size_t alen, const void *e, size_t elen,
+                                 const char *as, const char *file, int line) {
     if (alen == elen && (alen == 0 || (a != NULL && e != NULL && memcmp(a, e, alen) == 0))) {
         return true;
     }
-    fprintf(stderr, "%s:%d: in %s: %s differs\n", file, line, check_running, as);
+    fprintf(stderr, "%s:%d: in %s: %s differs\n", file, line, harness_running, as);
     check_print_bytes("actual:  ", a, alen);
     check_print_bytes("expected:", e, elen);
-    return check_failed();
+    return harness_failed();
 }
 
-static inline bool check_str(const void *a, size_t alen, const char *e, const char *as,
-                             const char *file, int line) {
-    return check_bytes(a, alen, e, e ? strlen(e) : 0, as, file, line);
+static inline bool harness_str(const void *a, size_t alen, const char *e, const char *as,
+                               const char *file, int line) {
+    return harness_bytes(a, alen, e, e ? strlen(e) : 0, as, file, line);
 }
 
-static inline bool check_cstr(const char *a, const char *e, const char *as, const char *file,
-                              int line) {
+static inline bool harness_cstr(const char *a, const char *e, const char *as, const char *file,
+                                int line) {
     if (a == NULL && e == NULL) return true;
-    if (a != NULL && e != NULL) return check_bytes(a, strlen(a), e, strlen(e), as, file, line);
+    if (a != NULL && e != NULL) return harness_bytes(a, strlen(a), e, strlen(e), as, file, line);
     fprintf(stderr, "%s:%d: in %s: %s\n    actual:   %s\n    expected: %s\n", file, line,
-            check_running, as, a ? a : "NULL", e ? e : "NULL");
-    return check_failed();
+            harness_running, as, a ? a : "NULL", e ? e : "NULL");
+    return harness_failed();
 }
 
 /* Async-signal-safe: only write(2), because the hung or broken code may hold stdio's lock. */
-static inline void check_on_signal(int sig) {
+static inline void harness_on_signal(int sig) {
     const char *what = sig == SIGALRM ? "\nTIMEOUT in test " : "\nCRASH in test ";
-    const char *name = check_running;
+    const char *name = harness_running;
     ssize_t ignored = write(2, what, strlen(what));
 
     ignored += write(2, name, strlen(name));
@@ -194,11 +198,11 @@ static inline void check_on_signal(int sig) {
     raise(sig); /* the handler was reset: ends with the signal, and a core where wanted */
 }
 
-static inline void check_catch(int sig) {
+static inline void harness_catch(int sig) {
     struct sigaction act;
 
     memset(&act, 0, sizeof act);
-    act.sa_handler = check_on_signal;
+    act.sa_handler = harness_on_signal;
     act.sa_flags = (int)SA_RESETHAND;
     sigaction(sig, &act, NULL);
 }
@@ -219,21 +223,21 @@ static inline int check_main(int argc, char **argv) {
             filter = argv[i];
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    check_catch(SIGALRM);
-    check_catch(SIGABRT);
+    harness_catch(SIGALRM);
+    harness_catch(SIGABRT);
 #if !CHECK_SANITIZED
-    check_catch(SIGSEGV); /* the sanitizers have their own handler, which shows more */
-    check_catch(SIGBUS);
+    harness_catch(SIGSEGV); /* the sanitizers have their own handler, which shows more */
+    harness_catch(SIGBUS);
 #endif
 
-    for (check_test_t *t = check_first; t != NULL; t = t->next) {
+    for (harness_test_t *t = harness_first; t != NULL; t = t->next) {
         if (filter != NULL && strstr(t->name, filter) == NULL) continue;
         if (list) {
             puts(t->name);
             continue;
         }
         atomic_store(&check_failures, 0);
-        check_running = t->name;
+        harness_running = t->name;
         if (verbose) printf("%s\n", t->name);
         alarm(timeout);
         t->run();

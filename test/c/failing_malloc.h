@@ -15,6 +15,7 @@
 
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 static atomic_long memory_left = LONG_MAX;
@@ -32,22 +33,24 @@ __attribute__((unused)) static long memory_calls(void) {
     return atomic_load(&memory_asked);
 }
 
-static int memory_given(void) {
+/* The sanitizers end a program that asks for more than there can be, where malloc says no. */
+static int memory_given(size_t size) {
+    if (size > PTRDIFF_MAX) return 0;
     atomic_fetch_add(&memory_asked, 1);
     if (atomic_load(&memory_left) == LONG_MAX) return 1;
     return atomic_fetch_sub(&memory_left, 1) > 0;
 }
 
 __attribute__((unused)) static void *failing_malloc(size_t size) {
-    return memory_given() ? malloc(size) : NULL;
+    return memory_given(size) ? malloc(size) : NULL;
 }
 
 __attribute__((unused)) static void *failing_calloc(size_t count, size_t size) {
-    return memory_given() ? calloc(count, size) : NULL;
+    return memory_given(size) ? calloc(count, size) : NULL;
 }
 
 __attribute__((unused)) static void *failing_realloc(void *old, size_t size) {
-    return memory_given() ? realloc(old, size) : NULL;
+    return memory_given(size) ? realloc(old, size) : NULL;
 }
 
 #define malloc(size) failing_malloc(size)

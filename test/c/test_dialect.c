@@ -1,6 +1,7 @@
 #include "check.h"
 #include "dialect.h"
 #include "dialect_openai_chat.h"
+#include "result_code.h"
 
 TEST(dialect_is_found_by_its_name) {
     CHECK_EQ_PTR(raaf_dialect_find("openai_chat"), &raaf_dialect_openai_chat);
@@ -10,4 +11,15 @@ TEST(dialect_of_another_name_is_not_found) {
     CHECK_EQ_PTR(raaf_dialect_find("openai"), NULL);
     CHECK_EQ_PTR(raaf_dialect_find(""), NULL);
     CHECK_EQ_PTR(raaf_dialect_find(NULL), NULL);
+}
+
+TEST(dialect_tells_a_malformed_event_from_the_end_of_a_stream) {
+    CHECK(raaf_dialect_malformed(RAAF_INVALID_JSON));
+    CHECK(raaf_dialect_malformed(RAAF_INVALID_EVENT));
+    CHECK(raaf_dialect_malformed(RAAF_TOO_DEEP));
+    CHECK(!raaf_dialect_malformed(RAAF_OK));
+    CHECK(!raaf_dialect_malformed(RAAF_STOP));
+    CHECK(!raaf_dialect_malformed(RAAF_PROVIDER_ERROR));
+    CHECK(!raaf_dialect_malformed(RAAF_EVENT_TOO_LARGE));
+    CHECK(!raaf_dialect_malformed(RAAF_NO_MEMORY));
 }

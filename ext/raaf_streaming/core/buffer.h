@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 typedef struct raaf_buffer {
-    char *bytes;     /* owned; NULL until the first byte */
+    char *bytes; /* owned; NULL until the first byte */
     size_t len;
     size_t capacity;
     size_t limit; /* most bytes it may ever hold */

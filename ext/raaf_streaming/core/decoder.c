@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_malformed(int rc) {
-    return rc == RAAF_INVALID_JSON || rc == RAAF_INVALID_EVENT || rc == RAAF_TOO_DEEP;
-}
-
 static bool is_done(const raaf_decoder_t *decoder) {
     return raaf_decoder_progress(decoder) == RAAF_PROGRESS_DONE;
 }
@@ -19,7 +15,7 @@ static int on_sse_event(void *context, const raaf_sse_event_t *event) {
 
     decoder->events++;
     rc = decoder->dialect->event(decoder->state, event);
-    if (is_malformed(rc) && decoder->skip_malformed) {
+    if (raaf_dialect_malformed(rc) && decoder->skip_malformed) {
         decoder->malformed_events++;
         rc = RAAF_OK;
     }
@@ -58,7 +54,7 @@ static int finish_framing(raaf_decoder_t *decoder) {
 
     if (is_done(decoder)) return RAAF_OK;
     rc = raaf_sse_parser_finish(&decoder->sse);
-    if (is_malformed(rc)) {
+    if (raaf_dialect_malformed(rc)) {
         decoder->malformed_events++;
         return RAAF_OK;
     }

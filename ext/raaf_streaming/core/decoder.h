@@ -22,7 +22,7 @@ typedef struct raaf_decoder {
     uint64_t malformed_events; /* skipped, where skip_malformed is set */
     bool skip_malformed;       /* count a malformed event and go on, instead of failing */
     bool finished;
-    int failure;               /* what feed or finish failed with; every later call returns it */
+    int failure; /* what feed or finish failed with; every later call returns it */
 } raaf_decoder_t;
 
 /*

@@ -12,12 +12,15 @@ void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns);
 }
 
+/* It counts when it comes, not when the coalescer lets it go. */
+static void note_first_token(raaf_stream_t *stream) {
+    if (stream->outcome.first_token_at) return;
+    stream->outcome.first_token_at = raaf_clock_now();
+    atomic_store_explicit(&stream->stage, RAAF_STAGE_STREAMING, memory_order_relaxed);
+}
+
 /* Numbers the chunk and queues it; the queue has its payload afterwards, or nobody. */
 static int push(raaf_stream_t *stream, raaf_chunk_t *chunk) {
-    if (!stream->outcome.first_token_at) {
-        stream->outcome.first_token_at = raaf_clock_now();
-        atomic_store_explicit(&stream->stage, RAAF_STAGE_STREAMING, memory_order_relaxed);
-    }
     chunk->seq = stream->seq + 1;
     int result = raaf_stream_queue_push(&stream->queue, chunk);
     if (result == RAAF_OK)
@@ -94,12 +97,14 @@ static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
 
 static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (!delta->text.len) return RAAF_OK;
+    note_first_token(delivery->stream);
     if (delivery->coalescer.size) return coalesce(delivery, delta);
     return push_text(delivery->stream, delta->type, delta->choice, delta->text);
 }
 
 static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     raaf_stream_t *stream = delivery->stream;
+    note_first_token(stream);
     raaf_choice_t *choice = raaf_stream_choice(stream, delta->choice);
     if (!choice) return RAAF_NO_MEMORY;
     raaf_chunk_t chunk = {.type = (uint8_t)delta->type, .choice = delta->choice};

@@ -31,7 +31,7 @@ typedef enum raaf_chunk_type {
 #define RAAF_CHUNK_TYPE_ENUM(name, text) name,
     RAAF_CHUNK_TYPES(RAAF_CHUNK_TYPE_ENUM)
 #undef RAAF_CHUNK_TYPE_ENUM
-    RAAF_CHUNK_TYPE_COUNT
+        RAAF_CHUNK_TYPE_COUNT
 } raaf_chunk_type_t;
 
 /* The name of [type] as in Ruby, without a colon. */
@@ -54,7 +54,8 @@ typedef struct raaf_usage {
     int64_t audio_completion_tokens;
 } raaf_usage_t;
 
-#define RAAF_USAGE_UNKNOWN {-1, -1, -1, -1, -1, -1, -1, -1}
+#define RAAF_USAGE_UNKNOWN                                                                         \
+    { -1, -1, -1, -1, -1, -1, -1, -1 }
 
 typedef struct raaf_delta {
     raaf_chunk_type_t type;
@@ -68,10 +69,10 @@ typedef struct raaf_delta {
      * ERROR                         the provider's own error object, as JSON
      */
     raaf_slice_t text;
-    int64_t tool_index;      /* TOOL_CALL*: as sent; where none was sent, one made by the dialect */
-    raaf_slice_t tool_id;    /* TOOL_CALL*: as known so far */
-    raaf_slice_t tool_name;  /* TOOL_CALL*: as known so far */
-    raaf_usage_t usage;      /* USAGE */
+    int64_t tool_index;     /* TOOL_CALL*: as sent; where none was sent, one made by the dialect */
+    raaf_slice_t tool_id;   /* TOOL_CALL*: as known so far */
+    raaf_slice_t tool_name; /* TOOL_CALL*: as known so far */
+    raaf_usage_t usage;     /* USAGE */
     raaf_slice_t error_message; /* ERROR; the fields below are empty where not sent */
     raaf_slice_t error_type;
     raaf_slice_t error_code; /* a number is given in its digits */

@@ -1,6 +1,7 @@
 #include "dialect.h"
 
 #include "dialect_openai_chat.h"
+#include "result_code.h"
 
 #include <string.h>
 
@@ -14,4 +15,8 @@ const raaf_dialect_t *raaf_dialect_find(const char *name) {
         if (strcmp(dialects[i]->name, name) == 0) return dialects[i];
     }
     return NULL;
+}
+
+bool raaf_dialect_malformed(int rc) {
+    return rc == RAAF_INVALID_JSON || rc == RAAF_INVALID_EVENT || rc == RAAF_TOO_DEEP;
 }

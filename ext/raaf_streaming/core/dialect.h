@@ -11,6 +11,7 @@
 #include "delta.h"
 #include "sse_parser.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum raaf_framing { RAAF_FRAMING_SSE, RAAF_FRAMING_NDJSON } raaf_framing_t;
@@ -48,5 +49,8 @@ typedef struct raaf_dialect {
 
 /* The dialect of that name, or NULL. */
 const raaf_dialect_t *raaf_dialect_find(const char *name);
+
+/* Whether an event() that returned [rc] was malformed, so that the stream can go on. Any thread. */
+bool raaf_dialect_malformed(int rc);
 
 #endif

@@ -6,20 +6,24 @@
  * {type: "thinking", thinking: [{type: "text", text:}]}. Refusal: delta.refusal. Reasoning, in its
  * three spellings: delta.reasoning_content, delta.reasoning, delta.reasoning_details[].text or
  * .summary; where one event has the same reasoning in two of them it is handed over once (the
- * first of: reasoning_content, reasoning, reasoning_details).
+ * first of: reasoning_content, reasoning, reasoning_details). Content or arguments of a type that
+ * is not named here make an event malformed: nothing of the answer is dropped in silence.
  *
  * Tool calls: fragments are joined by choice and by index; an index may be missing (then a new id,
  * or a name where the open call has one, begins a new call; else the fragment continues the last
  * one) or huge (it is a key, not a position). `function_call` (the old form) is a call with index
- * 0. Arguments may be an Object instead of a String: they are taken as their JSON. Whole calls
+ * 0. Under an index that is in use, a new id together with a name begins a new call: some servers
+ * give each call the same index. The id of a call stays the first one; its name may come in pieces.
+ * Arguments may be an Object instead of a String: they are taken as their JSON. Whole calls
  * (TOOL_CALL) are handed over, in the order in which they began, when their choice's finish reason
  * comes, or at finish() if the answer was not cut off: each at most once. A TOOL_CALL_DELTA is
  * handed over for every fragment.
  *
  * An empty finish_reason ("" or null) counts as none. Usage may come with choices: [] or null
  * elsewhere, in the event of the finish reason, under x_groq.usage, or in every event; each
- * non-null usage is handed over. Errors: a top-level `error` that is an Object or a String, with
- * any event name, or an event named "error".
+ * non-null usage is handed over, of two in one event the top-level one. Errors: a top-level `error`
+ * that is an Object or a String (not ""), with any event name; an object whose `object` is "error";
+ * or an event named "error". An event without data, or with white space only, is passed over.
  *
  * [DONE] is the terminal mark. Without it the answer is FINISHED once every choice that was seen
  * has its finish reason, and SETTLED once usage came with or after the last of them.

@@ -135,8 +135,7 @@ static void *arena_realloc(void *context, void *block, size_t size) {
     return moved;
 }
 
-static void arena_free(void *context, void *block) {
-}
+static void arena_free(void *context, void *block) {}
 
 /*
  * Sets aside what yajl can need for a text of [len] bytes. It decodes each escaped string in one
@@ -358,7 +357,8 @@ static int copy_rewritten(raaf_buffer_t *out, const char *bytes, size_t len, con
 /* ---- reading ---- */
 
 static const char *skip_space(const char *at, const char *end) {
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) at++;
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
+        at++;
     return at;
 }
 
@@ -458,7 +458,8 @@ static bool index_rows(raaf_json_reader_t *reader, const raaf_json_table_t *tabl
     if (table->count > UINT8_MAX) return false;
     for (unsigned parent = 0; parent < sizeof reader->first_row; parent++) {
         reader->first_row[parent] = (uint8_t)row;
-        while (row < table->count && table->rows[row].parent == parent) row++;
+        while (row < table->count && table->rows[row].parent == parent)
+            row++;
     }
     return row == table->count && reader->first_row[RAAF_JSON_MAX_PARENT + 1] == row;
 }
@@ -485,8 +486,7 @@ int raaf_json_read(raaf_json_reader_t *reader, const char *bytes, size_t len,
 
     rc = copy_rewritten(&reader->scratch, bytes, len, surrogate);
     if (rc == RAAF_OK) {
-        rc = read_object(reader, reader->scratch.bytes, reader->scratch.len, on_value,
-                         context);
+        rc = read_object(reader, reader->scratch.bytes, reader->scratch.len, on_value, context);
     }
     raaf_buffer_clear(&reader->scratch, KEEP_BYTES);
     return rc;

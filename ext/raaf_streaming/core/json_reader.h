@@ -25,8 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RAAF_JSON_SKIP 0  /* the number of what nobody asked for */
-#define RAAF_JSON_ROOT 1  /* the number of the top-level object */
+#define RAAF_JSON_SKIP 0 /* the number of what nobody asked for */
+#define RAAF_JSON_ROOT 1 /* the number of the top-level object */
 #define RAAF_JSON_MAX_PARENT 62
 #define RAAF_JSON_MAX_DEPTH 128
 
@@ -66,7 +66,7 @@ typedef struct raaf_json_field {
 
 /* One row; [text] is a string literal, not empty. */
 #define RAAF_JSON_FIELD(parent_field, number, text)                                                \
-    {.key = (text), .key_len = sizeof(text) - 1, .parent = (parent_field), .field = (number)}
+    { .key = (text), .key_len = sizeof(text) - 1, .parent = (parent_field), .field = (number) }
 
 /* The rows, at most 255, stand in the order of their parents, lowest number first. */
 typedef struct raaf_json_table {
@@ -79,9 +79,9 @@ typedef int (*raaf_json_value_fn)(void *context, uint8_t field, const raaf_json_
 
 /* Reused from event to event so that reading allocates little; holds no state between events. */
 typedef struct raaf_json_reader {
-    const raaf_json_table_t *table; /* borrowed; NULL: not as it must be */
+    const raaf_json_table_t *table;              /* borrowed; NULL: not as it must be */
     uint8_t first_row[RAAF_JSON_MAX_PARENT + 2]; /* of each parent; the next one's ends them */
-    raaf_buffer_t scratch; /* the text with surrogate escapes rewritten */
+    raaf_buffer_t scratch;                       /* the text with surrogate escapes rewritten */
 } raaf_json_reader_t;
 
 /* Allocates nothing. */

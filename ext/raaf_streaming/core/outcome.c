@@ -64,14 +64,20 @@ static void note_retry_after(raaf_outcome_t *outcome) {
     outcome->retry_after_ms = ms;
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
 void raaf_outcome_header(raaf_outcome_t *outcome, const char *line, size_t len) {
     const char *colon = memchr(line, ':', len);
     if (!colon) return;
     size_t name_len = (size_t)(colon - line);
     if (!matters(line, name_len)) return;
     const char *value = colon + 1, *end = line + len;
-    while (value < end && (*value == ' ' || *value == '\t'))
+    while (value < end && is_blank(*value))
         value++;
+    while (end > value && is_blank(end[-1]))
+        end--;
     size_t before = outcome->headers.len;
     if (raaf_buffer_append(&outcome->headers, line, name_len) != RAAF_OK) return;
     for (size_t i = before; i < outcome->headers.len; i++) {

@@ -26,6 +26,7 @@
 
 #define EVENTS_A_TURN 256
 #define MAX_WAIT_NS RAAF_MS(60000)
+#define LONGEST_STOP_NS RAAF_MS(86400000) /* anything longer is for ever, and must not overflow */
 
 struct raaf_reactor {
     atomic_uint references;
@@ -84,9 +85,15 @@ static void on_admit(raaf_host_ticket_t *ticket, void *context) {
     on_touched(transfer, context);
 }
 
-static void on_connected(raaf_transfer_t *transfer, void *context) {
+static void on_resolved(raaf_transfer_t *transfer, void *context) {
     raaf_reactor_t *reactor = context;
     raaf_host_gate_resolved(&reactor->gate, &transfer->ticket, raaf_clock_now());
+}
+
+/* Over a reused connection, where nothing was looked up, the next one at the gate leads. */
+static void on_connected(raaf_transfer_t *transfer, void *context) {
+    raaf_reactor_t *reactor = context;
+    raaf_host_gate_leave(&reactor->gate, &transfer->ticket);
     on_touched(transfer, reactor);
 }
 
@@ -168,7 +175,8 @@ static void obey(raaf_reactor_t *reactor, raaf_stream_t *stream, unsigned comman
         return;
     }
     raaf_transfer_t *transfer = stream->transfer;
-    if (!transfer) return; /* it is over, and nobody has to be told */
+    /* It is over, and nobody has to be told; a connection that is drained may yet be of use. */
+    if (!transfer || transfer->phase == RAAF_PHASE_DRAINING) return;
     if (cancelled)
         raaf_transfer_abort(transfer, RAAF_CANCELLED);
     else if (commands & RAAF_COMMAND_RESUME)
@@ -250,12 +258,7 @@ static void settle_all(raaf_reactor_t *reactor) {
     set_max_connections(reactor);
 }
 
-/* ---- waiting: epoll ---- */
-
-static uint64_t next_deadline(const raaf_reactor_t *reactor) {
-    uint64_t timers = raaf_timers_next(&reactor->timers);
-    return timers < reactor->curl_deadline ? timers : reactor->curl_deadline;
-}
+/* ---- waiting ---- */
 
 /* Rounded up, so that a timer is due when we wake for it. */
 static int wait_ms(uint64_t deadline) {
@@ -265,30 +268,50 @@ static int wait_ms(uint64_t deadline) {
     return (int)((span + RAAF_MS(1) - 1) / RAAF_MS(1));
 }
 
+/* ---- waiting: epoll ---- */
+
 #if RAAF_EPOLL
 #define MAILBOX_KEY UINT64_MAX
+
+static uint64_t next_deadline(const raaf_reactor_t *reactor) {
+    uint64_t timers = raaf_timers_next(&reactor->timers);
+    return timers < reactor->curl_deadline ? timers : reactor->curl_deadline;
+}
 
 static uint64_t socket_key(int fd, uint32_t generation) {
     return (uint64_t)generation << 32 | (uint32_t)fd;
 }
 
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket) {
-    (void)easy, (void)socket;
-    raaf_reactor_t *reactor = context;
+static bool watch(raaf_reactor_t *reactor, int fd, int what) {
     raaf_socket_t *entry = raaf_socket_table_get(&reactor->sockets, fd);
-    if (!entry) return -1;
-    if (what == CURL_POLL_REMOVE) {
-        if (entry->watched) epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-        entry->watched = false;
-        entry->generation++;
-        return 0;
-    }
+    if (!entry) return false;
     struct epoll_event event = {.data.u64 = socket_key(fd, entry->generation)};
     if (what & CURL_POLL_IN) event.events |= EPOLLIN;
     if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
     int operation = entry->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(reactor->epoll_fd, operation, fd, &event) != 0) return -1;
+    if (epoll_ctl(reactor->epoll_fd, operation, fd, &event) != 0) return false;
     entry->watched = true;
+    return true;
+}
+
+static void unwatch(raaf_reactor_t *reactor, int fd) {
+    raaf_socket_t *entry = raaf_socket_table_find(&reactor->sockets, fd);
+    if (!entry) return;
+    if (entry->watched) epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    entry->watched = false;
+    entry->generation++;
+}
+
+/* Never an error for libcurl: it would end every transfer. One that cannot be watched ends alone. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket) {
+    (void)socket;
+    char *transfer = NULL;
+    if (what == CURL_POLL_REMOVE) {
+        unwatch(context, fd);
+    } else if (!watch(context, fd, what)) {
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+        if (transfer) raaf_transfer_abort((raaf_transfer_t *)transfer, RAAF_SYSTEM);
+    }
     return 0;
 }
 
@@ -394,9 +417,10 @@ static void turn_away(raaf_reactor_t *reactor) {
 }
 
 static void close_all(raaf_reactor_t *reactor) {
+    int epoll_fd = reactor->epoll_fd;
     curl_multi_cleanup(reactor->multi);
-    if (reactor->epoll_fd >= 0) close(reactor->epoll_fd);
-    reactor->epoll_fd = -1;
+    reactor->epoll_fd = -1; /* before the number is free: a forked child closes what stands here */
+    if (epoll_fd >= 0) close(epoll_fd);
     raaf_host_gate_free(&reactor->gate);
     raaf_timers_free(&reactor->timers);
     raaf_socket_table_free(&reactor->sockets);
@@ -473,6 +497,7 @@ static bool start_thread(raaf_reactor_t *reactor) {
 }
 
 raaf_reactor_t *raaf_reactor_start(const raaf_reactor_options_t *options, int *result) {
+    int failed;
     *result = RAAF_NO_MEMORY;
     raaf_reactor_t *reactor = calloc(1, sizeof *reactor);
     if (!reactor) return NULL;
@@ -495,16 +520,25 @@ raaf_reactor_t *raaf_reactor_start(const raaf_reactor_options_t *options, int *r
     reactor->multi = curl_multi_init();
     if (!reactor->multi) goto fail_mailbox;
     *result = RAAF_SYSTEM;
-    reactor->host = (raaf_transfer_host_t){reactor->multi, &reactor->sockets, reactor->pid,
-                                           on_touched,     on_connected,      reactor};
+    reactor->host = (raaf_transfer_host_t){
+        .multi = reactor->multi,
+        .sockets = &reactor->sockets,
+        .pid = reactor->pid,
+        .touched = on_touched,
+        .resolved = on_resolved,
+        .connected = on_connected,
+        .context = reactor,
+    };
     if (reactor->backend == RAAF_BACKEND_EPOLL && !open_epoll(reactor)) goto fail_multi;
     if (!start_thread(reactor)) goto fail_multi;
     *result = RAAF_OK;
     return reactor;
 
 fail_multi:
+    failed = errno;
     curl_multi_cleanup(reactor->multi);
     if (reactor->epoll_fd >= 0) close(reactor->epoll_fd);
+    errno = failed;
 fail_mailbox:
     raaf_mailbox_close(&reactor->mailbox);
 fail_condition:
@@ -535,6 +569,7 @@ bool raaf_reactor_stopped(const raaf_reactor_t *reactor) {
 
 static struct timespec clock_after(uint64_t span_ns) {
     struct timespec at;
+    if (span_ns > LONGEST_STOP_NS) span_ns = LONGEST_STOP_NS;
 #if defined(__APPLE__)
     clock_gettime(CLOCK_REALTIME, &at);
 #else

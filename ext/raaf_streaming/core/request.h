@@ -39,7 +39,7 @@ typedef struct raaf_request_limits {
 typedef struct raaf_request {
     const raaf_dialect_t *dialect;
     char *url;     /* owned, like all below; NULL for a script */
-    char *host;    /* the name to look up */
+    char *host;    /* the name to look up: of the proxy, where there is one */
     char *proxy;   /* "" : none */
     char *ca_file; /* NULL: libcurl's default */
     char *body;

@@ -43,7 +43,10 @@ void raaf_socket_table_close_copies(const raaf_socket_table_t *table) {
         if (table->sockets[fd].open) close((int)fd);
 }
 
+/* A fork in the middle of it leaves the child an empty table, never one that is already gone. */
 void raaf_socket_table_free(raaf_socket_table_t *table) {
-    free(table->sockets);
-    raaf_socket_table_init(table);
+    raaf_socket_t *sockets = table->sockets;
+    table->count = 0;
+    table->sockets = NULL;
+    free(sockets);
 }

@@ -36,20 +36,20 @@ typedef int (*raaf_sse_event_fn)(void *context, const raaf_sse_event_t *event);
 
 typedef struct raaf_sse_parser {
     raaf_sse_event_fn on_event;
-    void *context;       /* borrowed */
-    size_t max_line;     /* bytes; comments and unknown fields count too */
-    size_t max_event;    /* bytes of joined data */
-    raaf_buffer_t line;  /* an unfinished line */
-    raaf_buffer_t data;  /* data of an unfinished event */
+    void *context;      /* borrowed */
+    size_t max_line;    /* bytes; comments and unknown fields count too */
+    size_t max_event;   /* bytes of joined data */
+    raaf_buffer_t line; /* an unfinished line */
+    raaf_buffer_t data; /* data of an unfinished event */
     raaf_buffer_t type;
     raaf_buffer_t id;
     int64_t retry_ms;
-    size_t line_len;     /* bytes of the unfinished line, also those not kept (a long comment) */
-    uint8_t bom;         /* bytes of a BOM seen at the start; 4: past the start */
-    bool skip_lf;        /* the last byte was a CR: an LF now belongs to it */
-    bool has_data;       /* the event has at least one data line */
-    bool skip_line;      /* the unfinished line is a comment: counted, not kept */
-    bool stopped;        /* the callback or an error ended it: nothing more is handed over */
+    size_t line_len; /* bytes of the unfinished line, also those not kept (a long comment) */
+    uint8_t bom;     /* bytes of a BOM seen at the start; 4: past the start */
+    bool skip_lf;    /* the last byte was a CR: an LF now belongs to it */
+    bool has_data;   /* the event has at least one data line */
+    bool skip_line;  /* the unfinished line is a comment: counted, not kept */
+    bool stopped;    /* the callback or an error ended it: nothing more is handed over */
 } raaf_sse_parser_t;
 
 #define RAAF_SSE_MAX_LINE ((size_t)8 << 20)

@@ -20,6 +20,7 @@ raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq) {
     atomic_init(&stream->commands, 0);
     atomic_init(&stream->bytes_received, 0);
     atomic_init(&stream->dispatch, NULL);
+    atomic_init(&stream->active, false);
     stream->request = request;
     stream->seq = first_seq - 1;
     stream->id = atomic_fetch_add(&last_id, 1) + 1;
@@ -99,14 +100,12 @@ size_t raaf_stream_active_count(void) {
 }
 
 void raaf_stream_submitted(raaf_stream_t *stream) {
-    stream->active = true;
+    atomic_store(&stream->active, true);
     atomic_fetch_add(&active, 1);
 }
 
 void raaf_stream_ended(raaf_stream_t *stream) {
-    if (!stream->active) return;
-    stream->active = false;
-    atomic_fetch_sub(&active, 1);
+    if (atomic_exchange(&stream->active, false)) atomic_fetch_sub(&active, 1);
 }
 
 void raaf_stream_forget_counts(void) {

@@ -63,7 +63,7 @@ typedef struct raaf_stream {
     struct raaf_stream *dispatch_next;
     int dispatch_state;
 
-    bool active; /* counted by raaf_stream_active_count; written before the start and at the end */
+    atomic_bool active; /* counted by raaf_stream_active_count */
 
     /* written by the reactor; read by others once they have the terminal chunk */
     raaf_outcome_t outcome;
@@ -93,10 +93,14 @@ size_t raaf_stream_memory(const raaf_stream_t *stream);
 /* Streams of this process that have not been freed. Any thread. */
 size_t raaf_stream_live_count(void);
 
-/* Streams that were submitted to a reactor and have no terminal chunk yet. Any thread. */
+/*
+ * Streams that were submitted to a reactor, have no terminal chunk yet and were not cancelled. Any
+ * thread. A stream has ended for whoever says so first: who cancels it, or puts in the terminal
+ * chunk.
+ */
 size_t raaf_stream_active_count(void);
-void raaf_stream_submitted(raaf_stream_t *stream); /* the one who submits it */
-void raaf_stream_ended(raaf_stream_t *stream);     /* whoever puts in its terminal chunk */
+void raaf_stream_submitted(raaf_stream_t *stream);
+void raaf_stream_ended(raaf_stream_t *stream);
 
 /* In a forked child: the streams of the parent are none of its own. */
 void raaf_stream_forget_counts(void);

@@ -4,6 +4,7 @@
 #include "result_code.h"
 #include "transfer_result.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,7 +23,11 @@ static void touch(raaf_transfer_t *transfer) {
 }
 
 static uint64_t after(uint64_t from, uint64_t span) {
-    return span == RAAF_NEVER ? RAAF_NEVER : from + span;
+    return span >= RAAF_NEVER - from ? RAAF_NEVER : from + span;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
 }
 
 static const raaf_request_limits_t *limits_of(const raaf_transfer_t *transfer) {
@@ -58,8 +63,10 @@ static void end_failed(raaf_transfer_t *transfer, int code) {
     touch(transfer);
 }
 
+/* One that is paused has a slow consumer and bytes nobody will take: not worth the wait. */
 static void drain(raaf_transfer_t *transfer) {
-    transfer->phase = transfer->easy ? RAAF_PHASE_DRAINING : RAAF_PHASE_OVER;
+    bool worth = transfer->easy && !transfer->paused;
+    transfer->phase = worth ? RAAF_PHASE_DRAINING : RAAF_PHASE_OVER;
     transfer->drain_until = raaf_clock_now() + DRAIN_NS;
 }
 
@@ -71,19 +78,18 @@ void raaf_transfer_abort(raaf_transfer_t *transfer, int code) {
 
 /* ---- the body ---- */
 
-/* Sets the grace when a finish reason has come, and takes it back when the answer goes on. */
+/*
+ * Sets the grace when a finish reason has come, and takes it back when the answer goes on. It is
+ * not put off by what comes meanwhile: a server's keep-alive comments would do so for ever.
+ */
 static void note_progress(raaf_transfer_t *transfer, uint64_t now) {
+    uint64_t grace = limits_of(transfer)->grace_ns;
     switch (raaf_decoder_progress(&transfer->decoder)) {
-    case RAAF_PROGRESS_FINISHED:
-        transfer->grace_until = after(now, limits_of(transfer)->grace_ns);
-        break;
-    case RAAF_PROGRESS_SETTLED: {
-        uint64_t grace = limits_of(transfer)->grace_ns;
-        transfer->grace_until = now + (grace < SETTLED_GRACE_NS ? grace : SETTLED_GRACE_NS);
-        break;
+    case RAAF_PROGRESS_FINISHED: break;
+    case RAAF_PROGRESS_SETTLED: grace = earlier(grace, SETTLED_GRACE_NS); break;
+    default: transfer->grace_until = RAAF_NEVER; return;
     }
-    default: transfer->grace_until = RAAF_NEVER;
-    }
+    transfer->grace_until = earlier(transfer->grace_until, after(now, grace));
 }
 
 /* Returns false if the transfer has no use for more. */
@@ -99,7 +105,7 @@ static bool decode(raaf_transfer_t *transfer, const char *bytes, size_t len, uin
         drain(transfer);
         return true;
     }
-    end_failed(transfer, result);
+    raaf_transfer_abort(transfer, result);
     return false;
 }
 
@@ -134,14 +140,14 @@ static bool take_body(raaf_transfer_t *transfer, const char *bytes, size_t len) 
     case RAAF_BODY_ERROR:
         raaf_outcome_body(&stream->outcome, bytes, len);
         if (stream->outcome.body.len < RAAF_OUTCOME_MAX_BODY) return true;
-        end_failed(transfer, transfer->body == RAAF_BODY_ERROR ? RAAF_HTTP_STATUS
-                                                               : RAAF_NOT_EVENT_STREAM);
+        raaf_transfer_abort(transfer, transfer->body == RAAF_BODY_ERROR ? RAAF_HTTP_STATUS
+                                                                        : RAAF_NOT_EVENT_STREAM);
         return false;
     case RAAF_BODY_UNKNOWN:
         raaf_outcome_body(&stream->outcome, bytes, len);
         if (!skip_space(bytes, len) && stream->outcome.body.len < RAAF_OUTCOME_MAX_BODY)
             return true;
-        end_failed(transfer, RAAF_NOT_EVENT_STREAM);
+        raaf_transfer_abort(transfer, RAAF_NOT_EVENT_STREAM);
         return false;
     }
     return false;
@@ -152,9 +158,11 @@ static size_t on_body(char *bytes, size_t one, size_t len, void *context) {
     raaf_transfer_t *transfer = context;
     if (transfer->phase == RAAF_PHASE_DRAINING) {
         transfer->drained += len;
-        return transfer->drained > DRAIN_BYTES ? 0 : len;
+        if (transfer->drained <= DRAIN_BYTES) return len;
+        transfer->phase = RAAF_PHASE_OVER;
+        touch(transfer);
     }
-    if (transfer->delivery.ended) return 0;
+    if (transfer->phase == RAAF_PHASE_OVER) return 0;
     if (transfer->body == RAAF_BODY_EVENTS && raaf_stream_queue_full(&transfer->stream->queue)) {
         transfer->paused = true;
         return CURL_WRITEFUNC_PAUSE; /* libcurl hands the same bytes over again */
@@ -170,11 +178,18 @@ static bool is_event_stream(const raaf_outcome_t *outcome) {
     return value.len >= sizeof type - 1 && strncasecmp(value.bytes, type, sizeof type - 1) == 0;
 }
 
+static bool is_error_status(const raaf_outcome_t *outcome) {
+    return outcome->http_status && (outcome->http_status < 200 || outcome->http_status >= 300);
+}
+
 static void end_of_header(raaf_transfer_t *transfer) {
     raaf_outcome_t *outcome = &transfer->stream->outcome;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &outcome->http_status);
-    if (outcome->http_status < 200) return; /* 100 Continue and its kind: another header follows */
-    if (outcome->http_status >= 300) {
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    /* 100 Continue and its kind: another header follows. After an uncalled-for 101 none does. */
+    if (status < 200 && status != 101) return;
+    outcome->http_status = status;
+    if (is_error_status(outcome)) {
         transfer->body = RAAF_BODY_ERROR;
         transfer->error_body_until = raaf_clock_now() + ERROR_BODY_NS;
         touch(transfer);
@@ -190,9 +205,10 @@ static size_t on_header(char *bytes, size_t one, size_t len, void *context) {
     if (transfer->delivery.ended) return len; /* a trailer, while draining */
     transfer->header_bytes += len;
     if (transfer->header_bytes > MAX_HEADER_BYTES) {
-        end_failed(transfer, RAAF_HEADERS_TOO_LARGE);
+        raaf_transfer_abort(transfer, RAAF_HEADERS_TOO_LARGE);
         return 0;
     }
+    if (transfer->phase == RAAF_PHASE_BODY) return len; /* a trailer says nothing that we want */
     size_t line = len;
     while (line && (bytes[line - 1] == '\n' || bytes[line - 1] == '\r'))
         line--;
@@ -222,7 +238,8 @@ static int on_connected(void *context, char *to_ip, char *from_ip, int to_port, 
 static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
                                     struct curl_sockaddr *address) {
     (void)purpose;
-    const raaf_transfer_host_t *host = context;
+    raaf_transfer_t *transfer = context;
+    const raaf_transfer_host_t *host = transfer->host;
     int type = address->socktype;
 #ifdef SOCK_CLOEXEC
     type |= SOCK_CLOEXEC;
@@ -235,6 +252,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     }
     entry->open = true;
+    host->resolved(transfer, host->context); /* there is an address to connect to */
     return fd;
 }
 
@@ -313,7 +331,7 @@ static CURLcode set_callbacks(raaf_transfer_t *transfer) {
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, host);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     return curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, host);
 }
@@ -372,7 +390,7 @@ void raaf_transfer_free(raaf_transfer_t *transfer) {
 static void schedule_step(raaf_transfer_t *transfer, uint64_t now) {
     const raaf_request_t *request = transfer->stream->request;
     bool more = transfer->step < request->step_count;
-    transfer->step_at = more ? now + request->steps[transfer->step].delay_ns : now;
+    transfer->step_at = more ? after(now, request->steps[transfer->step].delay_ns) : now;
 }
 
 static void end_script(raaf_transfer_t *transfer) {
@@ -399,7 +417,7 @@ static void play(raaf_transfer_t *transfer, uint64_t now) {
         }
         const raaf_script_step_t *step = &request->steps[transfer->step++];
         schedule_step(transfer, now);
-        if (!take_body(transfer, step->bytes, step->len)) transfer->phase = RAAF_PHASE_OVER;
+        (void)take_body(transfer, step->bytes, step->len); /* false: it is over */
     }
 }
 
@@ -432,9 +450,14 @@ void raaf_transfer_resume(raaf_transfer_t *transfer) {
     if (!transfer->paused) return;
     transfer->paused = false;
     transfer->last_byte_at = raaf_clock_now(); /* the consumer was slow, not the provider */
+    if (transfer->grace_until != RAAF_NEVER)
+        transfer->grace_until = after(transfer->last_byte_at, limits_of(transfer)->grace_ns);
     touch(transfer);
     if (transfer->easy) {
-        curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+        CURLcode code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+        /* libcurl reports a failure here and nowhere else; 43: it is done already, and says so. */
+        if (code != CURLE_OK && code != CURLE_BAD_FUNCTION_ARGUMENT)
+            raaf_transfer_done(transfer, code);
     } else {
         transfer->step_at = transfer->last_byte_at;
         play(transfer, transfer->step_at);
@@ -446,19 +469,32 @@ static void end_json(raaf_transfer_t *transfer) {
     raaf_buffer_t *body = &transfer->stream->outcome.body;
     raaf_sse_event_t event = {.data = body->bytes, .data_len = body->len, .retry_ms = -1};
     raaf_decoder_t *decoder = &transfer->decoder;
-    bool object = body->len && *skip_space(body->bytes, body->len) == '{';
+    const char *first = skip_space(body->bytes, body->len); /* NULL: no memory for the rest */
+    bool object = first && *first == '{';
     int result = object ? decoder->dialect->event(decoder->state, &event) : RAAF_OK;
     end_failed(transfer, result == RAAF_PROVIDER_ERROR ? result : RAAF_NOT_EVENT_STREAM);
+}
+
+/*
+ * libcurl takes header lines up to 100 KB; before 8.6 it calls a longer one a lack of memory. While
+ * a header is read there is next to nothing else that it would allocate.
+ */
+static bool header_line_too_long(const raaf_transfer_t *transfer, CURLcode code) {
+#if LIBCURL_VERSION_NUM >= 0x080600
+    if (code == CURLE_TOO_LARGE) return true;
+#endif
+    return code == CURLE_OUT_OF_MEMORY && transfer->phase == RAAF_PHASE_SENT;
 }
 
 void raaf_transfer_done(raaf_transfer_t *transfer, CURLcode code) {
     raaf_outcome_t *outcome = &transfer->stream->outcome;
     int result = raaf_transfer_result(code, outcome->connected_at != 0);
+    if (header_line_too_long(transfer, code)) result = RAAF_HEADERS_TOO_LARGE;
     transfer->phase = RAAF_PHASE_OVER;
     touch(transfer);
     if (transfer->delivery.ended) return;
-    strncpy(outcome->detail, transfer->curl_error, sizeof outcome->detail - 1);
-    if (outcome->http_status >= 300)
+    snprintf(outcome->detail, sizeof outcome->detail, "%s", transfer->curl_error);
+    if (is_error_status(outcome))
         end_failed(transfer, RAAF_HTTP_STATUS);
     else if (transfer->body == RAAF_BODY_JSON)
         end_json(transfer);
@@ -468,10 +504,6 @@ void raaf_transfer_done(raaf_transfer_t *transfer, CURLcode code) {
         end_failed(transfer, result);
     else
         end_failed(transfer, outcome->http_status ? RAAF_NOT_EVENT_STREAM : RAAF_CONNECTION_LOST);
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
 }
 
 /* When the provider has kept us waiting too long, and which timeout that is. */
@@ -503,6 +535,19 @@ uint64_t raaf_transfer_deadline(const raaf_transfer_t *transfer) {
     return earlier(at, earlier(transfer->error_body_until, transfer->step_at));
 }
 
+/*
+ * An answer with its finish reason is whole, whatever it still waits for; and an error status says
+ * more than that its body did not come.
+ */
+static void time_out(raaf_transfer_t *transfer, int code) {
+    if (raaf_decoder_progress(&transfer->decoder) != RAAF_PROGRESS_OPEN) {
+        end_answer(transfer, false);
+        drain(transfer);
+        return;
+    }
+    raaf_transfer_abort(transfer, transfer->body == RAAF_BODY_ERROR ? RAAF_HTTP_STATUS : code);
+}
+
 void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     int code = RAAF_OK;
     touch(transfer);
@@ -517,13 +562,12 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     if (transfer->step_at <= now) play(transfer, now);
     if (transfer->delivery.ended) return;
     if (transfer->grace_until <= now && !transfer->paused) {
-        end_answer(transfer, false);
-        drain(transfer);
+        time_out(transfer, RAAF_OK);
     } else if (transfer->error_body_until <= now) {
-        raaf_transfer_abort(transfer, RAAF_HTTP_STATUS);
+        time_out(transfer, RAAF_HTTP_STATUS);
     } else if (after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns) <= now) {
-        raaf_transfer_abort(transfer, RAAF_TOTAL_TIMEOUT);
+        time_out(transfer, RAAF_TOTAL_TIMEOUT);
     } else if (patience(transfer, &code) <= now) {
-        raaf_transfer_abort(transfer, code);
+        time_out(transfer, code);
     }
 }

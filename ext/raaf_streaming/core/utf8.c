@@ -62,7 +62,8 @@ static size_t valid_prefix(const char *bytes, size_t len) {
     while (at < len) {
         unsigned step;
 
-        while (len - at >= 8 && (load_8(bytes + at) & HIGH_BITS) == 0) at += 8;
+        while (len - at >= 8 && (load_8(bytes + at) & HIGH_BITS) == 0)
+            at += 8;
         if (at == len) break;
         step = valid_char((const uint8_t *)bytes + at, len - at);
         if (step == 0) break;
@@ -85,7 +86,8 @@ size_t raaf_utf8_count(const char *bytes, size_t len) {
 
         continuations += (size_t)((marks * LOW_BITS) >> 56);
     }
-    for (; at < len; at++) continuations += ((uint8_t)bytes[at] & 0xC0) == 0x80;
+    for (; at < len; at++)
+        continuations += ((uint8_t)bytes[at] & 0xC0) == 0x80;
     return len - continuations;
 }
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#if !defined(HAVE_SYS_EVENTFD_H) && defined(__has_include)
+#if !defined(HAVE_SYS_EVENTFD_H) && !defined(RAAF_EXTCONF) && defined(__has_include)
 #if __has_include(<sys/eventfd.h>)
 #define HAVE_SYS_EVENTFD_H 1
 #endif
@@ -61,6 +61,8 @@ int raaf_waker_open(raaf_waker_t *waker, bool pipe) {
     waker->write_fd = -1;
 #ifdef HAVE_SYS_EVENTFD_H
     if (!pipe) return open_eventfd(waker);
+#else
+    (void)pipe; /* there is nothing else */
 #endif
     if (open_pipe(ends) < 0) return RAAF_SYSTEM;
     waker->read_fd = ends[0];

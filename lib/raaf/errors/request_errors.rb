@@ -59,7 +59,7 @@ module RAAF
 
       # @return [Boolean] for HTTP 408, 409 and 425
       def retryable?
-        RETRYABLE_STATUSES.include?(status)
+        RETRYABLE_STATUSES.any?(status)
       end
     end
 

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "json"
 require "uri"
 require_relative "../errors"
 require_relative "../streaming/secrets"
@@ -48,8 +49,8 @@ module RAAF
       end
 
       # @return [String] JSON of {#as_json}
-      def to_json(*arguments)
-        as_json.to_json(*arguments)
+      def to_json(*)
+        JSON.generate(as_json)
       end
 
       # @raise [TypeError] always: it would write the key
@@ -84,7 +85,7 @@ module RAAF
       # Appends to the path and leaves a query where it is.
       def join_url(base, path)
         uri = URI.parse(base)
-        before = uri.path.chomp("/")
+        before = uri.path.to_s.chomp("/")
         uri.path = before.end_with?(path) ? before : before + path
         uri.to_s
       end

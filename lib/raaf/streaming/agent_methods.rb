@@ -41,7 +41,7 @@ module RAAF
         given = instructions
         text = given.respond_to?(:call) ? call_instructions(given, context) : given
         block = context_block(context) if include_context && !given.respond_to?(:call)
-        joined = [text, block].compact.map(&:to_s).reject(&:empty?).join("\n\n")
+        joined = [text.to_s, block.to_s].reject(&:empty?).join("\n\n")
         joined unless joined.empty?
       end
 

@@ -97,30 +97,110 @@ module RAAF
       # @!method content?
       #   @return [Boolean] whether this is a piece of the answer's text
 
+      # Every attribute has a setter. It raises FrozenError on a frozen chunk; {#dup} is never frozen.
+
       # @!method type=(type)
+      #   @param type [Symbol] one of {TYPES}
       #   @raise [ArgumentError] for a type that is not known
+      #   @return [void]
       # @!method delta=(text)
+      #   @param text [String] the new piece of text
+      #   @return [void]
+      # @!method cumulative=(text)
+      #   @param text [String] the text so far
+      #   @return [void]
+      # @!method seq=(number)
+      #   @param number [Integer, nil] the number within the run
+      #   @return [void]
+      # @!method choice=(number)
+      #   @param number [Integer] which of several answers
+      #   @return [void]
       # @!method metadata=(hash)
+      #   @param hash [Hash{Symbol=>Object}] what is added to stream_id, seq and tool_name, and wins over them
+      #   @return [void]
+      # @!method tool_name=(name)
+      #   @param name [String, nil] the tool's name
+      #   @return [void]
+      # @!method tool_id=(id)
+      #   @param id [String, nil] the provider's id of the call
+      #   @return [void]
+      # @!method tool_index=(index)
+      #   @param index [Integer, nil] the call's place
+      #   @return [void]
+      # @!method arguments=(hash)
+      #   @param hash [Hash{Symbol=>Object}] the call's arguments
+      #   @return [void]
+      # @!method raw_arguments=(json)
+      #   @param json [String] the arguments as JSON
+      #   @return [void]
+      # @!method result=(result)
+      #   @param result [Object] what the tool answered
+      #   @return [void]
+      # @!method final_response=(text)
+      #   @param text [String] the whole answer
+      #   @return [void]
+      # @!method usage=(counts)
+      #   @param counts [Hash{Symbol=>Object}] token counts
+      #   @return [void]
+      # @!method finish_reason=(reason)
+      #   @param reason [String] why the answer ended
+      #   @return [void]
+      # @!method error=(message)
+      #   @param message [String] what went wrong
+      #   @return [void]
+      # @!method exception=(error)
+      #   @param error [Exception] the error as an object
+      #   @return [void]
+      # @!method retry_after=(seconds)
+      #   @param seconds [Numeric, nil] seconds to wait
+      #   @return [void]
       # @!method session_id=(id)
+      #   @param id [String, nil] the application's session
+      #   @return [void]
       # @!method user_id=(id)
-      #   Every attribute has a setter. It raises FrozenError on a frozen chunk; {#dup} is never frozen.
+      #   @param id [Object, nil] the application's user id
+      #   @return [void]
+      # @!method stream_id=(id)
+      #   @param id [String, nil] which stream it is
+      #   @return [void]
+      # @!method terminal=(terminal)
+      #   @param terminal [Boolean] false: an :error that announces another attempt
+      #   @return [void]
+      # @!method citation=(source)
+      #   @param source [Object] the source
+      #   @return [void]
+      # @!method status=(status)
+      #   @param status [Object] what is going on
+      #   @return [void]
+      # @!method handoff=(agent)
+      #   @param agent [Object] who goes on
+      #   @return [void]
       ATTRIBUTES.each do |name|
-        define_method(:"#{name}=") { |value| assign(name, value) }
+        define_method(:"#{name}=") { |value| assign(name, value) } # steep:ignore NoMethod
       end
 
       # @!method tool_call?
+      #   @return [Boolean] whether the type is :tool_call
       # @!method tool_result?
+      #   @return [Boolean] whether the type is :tool_result
       # @!method complete?
+      #   @return [Boolean] whether the type is :complete
       # @!method error?
+      #   @return [Boolean] whether the type is :error
       # @!method reasoning?
+      #   @return [Boolean] whether the type is :reasoning
       # @!method refusal?
+      #   @return [Boolean] whether the type is :refusal
       # @!method citation?
+      #   @return [Boolean] whether the type is :citation
       # @!method tool_call_delta?
+      #   @return [Boolean] whether the type is :tool_call_delta
       # @!method status?
+      #   @return [Boolean] whether the type is :status
       # @!method handoff?
-      #   @return [Boolean] whether the chunk is of that type
+      #   @return [Boolean] whether the type is :handoff
       (TYPES - [:content]).each do |name|
-        define_method(:"#{name}?") { type.equal?(name) }
+        define_method(:"#{name}?") { type.equal?(name) } # steep:ignore NoMethod
       end
 
       # @return [Boolean] whether nothing follows: on :complete, and on an :error that announces no further attempt
@@ -240,8 +320,8 @@ module RAAF
       end
 
       # @return [String] JSON of {#as_json}
-      def to_json(*arguments)
-        as_json.to_json(*arguments)
+      def to_json(*)
+        JSON.generate(as_json)
       end
 
       # @return [Boolean] whether the other chunk says the same
@@ -282,7 +362,7 @@ module RAAF
       # @param values [Hash{Symbol=>Object}]
       # @return [void]
       def marshal_load(values)
-        initialize(**values.slice(:type))
+        initialize(type: values[:type])
         values.each { |name, value| assign(name, value) unless name == :type }
       end
 

@@ -47,7 +47,9 @@ module RAAF
         @logger || rails_logger || (@default_logger ||= ::Logger.new($stderr, level: :warn, progname: "raaf-streaming"))
       end
 
-      # @param logger [#debug, #info, #warn, #error, nil] nil: back to the default
+      # Sets where to log; nil: back to the default.
+      #
+      # @return [#debug, #info, #warn, #error, nil]
       attr_writer :logger
 
       private

@@ -86,7 +86,7 @@ module RAAF
       #   @return [Boolean] whether `context:` is added to instructions that are a String. Default true.
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
-        define_method(:"#{name}=") { |value| write(name, value) }
+        define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod
       end
 
       # @return [Array<Symbol>] the names of all settings
@@ -195,7 +195,7 @@ module RAAF
       end
 
       def write(name, value)
-        return @values[name] = value unless frozen?
+        return @values[name] = ConfigurationKeys.plain(value) unless frozen?
 
         raise FrozenError.new("this configuration is in use and cannot change: set #{name} within " \
                               "RAAF::Streaming.configure, or make a copy using with(#{name}: …)", receiver: self)
@@ -209,7 +209,7 @@ module RAAF
           }.join("; ")
         end
 
-        @values.merge!(values)
+        @values.merge!(values.transform_values { |value| ConfigurationKeys.plain(value) })
       end
 
       def method_missing(name, *arguments)

@@ -8,11 +8,30 @@ module RAAF
     #
     # @api private
     module ConfigurationKeys
-      # One key. `accepts` answers whether a value is allowed; `expected` says what is, with the unit.
-      Key = Struct.new(:name, :default, :expected, :accepts) do
+      # One key.
+      class Key
+        # @return [Symbol]
+        attr_reader :name
+        # @return [Object]
+        attr_reader :default
+        # @return [String] such as "a number of seconds above 0"
+        attr_reader :expected
+
+        # @param name [Symbol]
+        # @param default [Object]
+        # @param expected [String] what it takes, with the unit
+        # @param accepts [#call] whether a value is allowed
+        def initialize(name, default, expected, accepts)
+          @name = name
+          @default = default
+          @expected = expected
+          @accepts = accepts
+          freeze
+        end
+
         # @return [String, nil] what is wrong with the value; nil: nothing
         def complaint(value)
-          "#{name} must be #{expected}, not #{value.inspect}" unless accepts.call(value)
+          "#{name} must be #{expected}, not #{value.inspect}" unless @accepts.call(value)
         end
       end
 
@@ -21,7 +40,7 @@ module RAAF
 
       MEBIBYTE = 1024 * 1024
 
-      FINITE = ->(value) { value.is_a?(Numeric) && value.real? && value.to_f.finite? }
+      FINITE = ->(value) { value.is_a?(Numeric) && value.real? && value.finite? }
       SECONDS = ->(value) { FINITE.call(value) && value.positive? && value <= MAX_SECONDS }
       SECONDS_OR_NONE = ->(value) { value.nil? || SECONDS.call(value) }
       COUNT = ->(value) { value.is_a?(Integer) && value.positive? }
@@ -72,11 +91,22 @@ module RAAF
         Key.new(:proxy, nil, "nil, false, or an http or https URL (SOCKS is not supported)",
           ->(value) { value.nil? || value == false || (value.is_a?(String) && HTTP_PROXY.call(value)) }),
         Key.new(:context_in_instructions, true, "true or false", BOOLEAN)
-      ].to_h { |key| [key.name, key.freeze] }.freeze
+      ].to_h { |key| [key.name, key] }.freeze
 
       private_constant :FINITE, :SECONDS, :SECONDS_OR_NONE, :COUNT, :COUNT_OR_NONE, :BOOLEAN, :HTTP_PROXY
 
       module_function
+
+      # A value as the native part can take it: ActiveSupport's durations say that they are numbers, but are none.
+      #
+      # @param value [Object]
+      # @return [Object]
+      def plain(value)
+        return value if Numeric === value || !value.is_a?(Numeric) # rubocop:disable Style/CaseEquality
+
+        seconds = value.to_f
+        (seconds == seconds.floor) ? seconds.to_i : seconds
+      end
 
       # @param name [Symbol, String] a name that is no key
       # @return [String] the message, with the keys it may have meant

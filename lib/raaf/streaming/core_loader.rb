@@ -14,7 +14,7 @@ module RAAF
       NAME = "raaf-core"
 
       # Our own file of that name.
-      STAND_IN = File.expand_path("../../#{NAME}.rb", __dir__)
+      STAND_IN = File.expand_path("../../#{NAME}.rb", __dir__.to_s)
 
       private_constant :STAND_IN
 
@@ -60,15 +60,17 @@ module RAAF
         return unless defined?(::Gem::Specification)
 
         specification = Gem.loaded_specs[NAME] || installed
-        return unless specification
+        activate(specification) if specification
+      end
 
+      def activate(specification)
         specification.activate
         entries = specification.full_require_paths.map { |folder| File.join(folder, "#{NAME}.rb") }
         entries.find { |path| File.file?(path) }
       end
 
       def installed
-        Gem::Specification.find_by_name(NAME)
+        Gem::Specification.find_by_name(NAME) # steep:ignore NoMethod
       rescue Gem::MissingSpecError
         nil
       end
@@ -84,7 +86,7 @@ module RAAF
         !File.exist?(path) || File.realpath(path) != File.realpath(STAND_IN)
       end
 
-      private_class_method :on_load_path, :in_gems, :installed, :entry_file?, :real?
+      private_class_method :on_load_path, :in_gems, :activate, :installed, :entry_file?, :real?
     end
   end
 end

@@ -30,12 +30,14 @@ module RAAF
 
       # @param provider [Object] one of theirs
       # @return [OpenAIChatProvider] with the same key and address
-      # @raise [Errors::ConfigurationError] for one that speaks another dialect
+      # @raise [Errors::ConfigurationError] for one that speaks another dialect, or whose key or address is not known
       def convert(provider)
+        key, base = %i[@api_key @api_base].map { |variable| provider.instance_variable_get(variable) }
         raise unknown_dialect(provider) unless speaks_chat_completions?(provider)
+        # Without them ours would take OpenAI's from the environment, and one of the two is another's.
+        raise not_set_up(provider) unless key && base
 
-        OpenAIChatProvider.new(api_key: provider.instance_variable_get(:@api_key),
-          base_url: provider.instance_variable_get(:@api_base), name: short_name(provider))
+        OpenAIChatProvider.new(api_key: key, base_url: base, name: short_name(provider))
       end
 
       def ancestors_of(provider)
@@ -44,7 +46,7 @@ module RAAF
 
       def speaks_chat_completions?(provider)
         known = CHAT_COMPLETIONS.map { |name| "RAAF::Models::#{name}" }
-        (ancestors_of(provider) & known).any? && provider.instance_variable_defined?(:@api_base)
+        (ancestors_of(provider) & known).any?
       end
 
       # "openai" for its two; else the class's name: GroqProvider is "groq".
@@ -58,7 +60,14 @@ module RAAF
                                        "OpenAI's chat completions", provider: short_name(provider))
       end
 
-      private_class_method :ancestors_of, :speaks_chat_completions?, :short_name, :unknown_dialect
+      def not_set_up(provider)
+        Errors::ConfigurationError.new(
+          "#{provider.class} has no api_key or no api_base that can be read; give it both, or use " \
+          "RAAF::Streaming::OpenAIChatProvider", provider: short_name(provider)
+        )
+      end
+
+      private_class_method :ancestors_of, :speaks_chat_completions?, :short_name, :unknown_dialect, :not_set_up
     end
   end
 end

@@ -34,6 +34,14 @@ module RAAF
           @current
         end
 
+        # From now on the callbacks of the handle are run by this process's threads; also to have late ones run.
+        #
+        # @param handle [Stream]
+        # @return [void]
+        def attach(handle)
+          nil until current.attach(handle)
+        end
+
         # Lets the threads deliver what there is, and ends them. Does nothing where there are none.
         #
         # @param timeout [Numeric] seconds
@@ -42,9 +50,10 @@ module RAAF
           @current.stop(timeout) if @current&.here?
         end
 
-        # @return [Boolean] whether the calling thread is one of a dispatcher's
+        # @return [Boolean] whether the calling thread is one of a dispatcher's; in a child that was forked there it is
+        #   the main thread
         def inside?
-          Thread.current.thread_variable_get(:raaf_dispatcher) == true
+          Thread.current.thread_variable_get(:raaf_dispatcher) == Process.pid
         end
       end
 
@@ -65,14 +74,15 @@ module RAAF
         @pid == Process.pid && !@stopping
       end
 
-      # From now on the callbacks of the handle are run here; also to have late ones run.
-      #
-      # @param handle [Stream]
-      # @return [void]
+      # (see Dispatcher.attach)
+      # @return [Boolean] false where it has been stopped meanwhile
       def attach(handle)
         @lock.synchronize do
+          next false if @stopping
+
           start
           @queue.attach(handle.native, handle)
+          true
         end
       end
 
@@ -81,6 +91,8 @@ module RAAF
         @lock.synchronize { @threads.size }
       end
 
+      # Streams whose callbacks have not come to an end in that time are ended for those who wait for them.
+      #
       # @param timeout [Numeric] seconds to wait for callbacks
       # @return [void]
       def stop(timeout)
@@ -93,6 +105,7 @@ module RAAF
           [*@threads, @watcher].compact
         end
         (threads - [Thread.current]).each(&:kill)
+        @queue.handles.each(&:abandon)
       end
 
       private
@@ -113,9 +126,9 @@ module RAAF
       # A claimed stream has to be given back whatever happens to the thread, so only waiting and the callbacks
       # themselves can be interrupted.
       def work
-        Thread.current.thread_variable_set(:raaf_dispatcher, true)
+        Thread.current.thread_variable_set(:raaf_dispatcher, @pid)
         Thread.handle_interrupt(Object => :never) do
-          loop do
+          while here?
             handle = Thread.handle_interrupt(Object => :on_blocking) { @queue.next(IDLE_SECONDS) }
             serve(handle) if handle
           end
@@ -124,11 +137,11 @@ module RAAF
         replace_thread
       end
 
-      # A callback ended its own thread.
+      # A callback ended its own thread. In a child that was forked there, nothing is left to do here.
       def replace_thread
         @lock.synchronize do
           @threads.delete(Thread.current)
-          add_thread unless @stopping
+          add_thread if here?
         end
       rescue ThreadError
         nil # the process is ending and takes no new threads
@@ -151,6 +164,8 @@ module RAAF
       end
 
       def give_back(handle, native, more)
+        return unless @pid == Process.pid # a callback has forked, and this is the child
+
         @lock.synchronize do
           @held -= 1
           @served += 1

@@ -38,7 +38,7 @@ module RAAF
       # @param text [#to_s, nil]
       # @return [String, nil] nil where nothing is left
       def self.quote(text)
-        line = text.to_s[0, TEXT_WINDOW].gsub(/(?:[[:space:]]|[[:cntrl:]])+/, " ").strip
+        line = text.to_s[0, TEXT_WINDOW].to_s.gsub(/(?:[[:space:]]|[[:cntrl:]])+/, " ").strip
         return if line.empty?
 
         (line.length > MAX_QUOTE) ? "#{line[0, MAX_QUOTE - 1]}…" : line
@@ -79,11 +79,11 @@ module RAAF
 
       # A page's title or its first words, never the page.
       def words_of(text)
-        window = text[0, TEXT_WINDOW]
+        window = text[0, TEXT_WINDOW].to_s
         return window unless window.match?(/<(?:!doctype|html|head|body|title|h1)\b/i)
 
         title = window[%r{<title[^>]{0,200}>([^<]{1,400})}i, 1]
-        title || window.gsub(%r{<(script|style)\b.*?(?:</\1>|\z)}mi, " ").gsub(/<[^>]*>/, " ")[0, 200]
+        title || window.gsub(%r{<(script|style)\b.*?(?:</\1>|\z)}mi, " ").gsub(/<[^>]*>/, " ")[0, 200].to_s
       end
     end
   end

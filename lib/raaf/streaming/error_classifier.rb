@@ -95,9 +95,7 @@ module RAAF
       end
 
       def kind(word)
-        return if word.to_s.empty?
-
-        KINDS.find { |pattern, _| pattern.match?(word.downcase) }&.last
+        KINDS.find { |pattern, _| pattern.match?(word.to_s.downcase) }&.last
       end
 
       def too_long?

@@ -132,9 +132,10 @@ module RAAF
       end
 
       def details
-        {provider: provider, model: model, status: status, request_id: self.class.request_id(outcome[:headers]),
-         body: redact(filled(outcome[:body])), retry_after: retry_after, partial_text: @partial_text,
-         code: redact(report[:code]), type: redact(report[:type]), param: redact(report[:param])}
+        {provider: provider, model: model, status: status,
+         request_id: redact(self.class.request_id(outcome[:headers])), body: redact(filled(outcome[:body])),
+         retry_after: retry_after, partial_text: @partial_text, code: redact(report[:code]),
+         type: redact(report[:type]), param: redact(report[:param])}
       end
 
       # In seconds: an Integer where it is a whole number of them.

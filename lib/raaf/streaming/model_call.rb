@@ -40,14 +40,23 @@ module RAAF
         @run_context = run_context
       end
 
-      # Sends the question.
+      # Writes the question, and sends nothing yet.
       #
       # @param first_seq [Integer] number of the first chunk
       # @return [NativeStream]
-      # @raise [Errors::ConfigurationError, Errors::StreamLimitError, ArgumentError] before anything is sent
-      def start(first_seq = 1)
+      # @raise [Errors::ConfigurationError, ArgumentError]
+      def prepare(first_seq = 1)
         @request = build_request
-        NativeStream.start(native_request(@request), run_context, first_seq, @config.max_concurrent_streams)
+        NativeStream.prepare(native_request(@request), run_context, first_seq)
+      end
+
+      # Sends it.
+      #
+      # @param native [NativeStream] prepared here
+      # @return [void]
+      # @raise [Errors::StreamLimitError] before anything is sent
+      def start(native)
+        native.start(@config.max_concurrent_streams)
       end
 
       # The same question later in the conversation.
@@ -106,8 +115,10 @@ module RAAF
           native.merge(script: request[:script], script_fails: !request[:error].nil?,
             limits: limits.merge(coalesce_chars: nil))
         else
-          native.merge(request.slice(:url, :headers, :body), host: URI(request[:url]).hostname,
-            proxy: @config.proxy_for(request[:url]), ca_file: @config.effective_ca_file)
+          proxy = @config.proxy_for(request[:url])
+          # The name that is looked up is the proxy's, where there is one.
+          native.merge(request.slice(:url, :headers, :body), host: URI(proxy || request[:url]).hostname,
+            proxy: proxy, ca_file: @config.effective_ca_file)
         end
       end
 

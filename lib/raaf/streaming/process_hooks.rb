@@ -38,6 +38,7 @@ module RAAF
         backend = ENV["RAAF_STREAMING_BACKEND"].to_s
         pipe = ENV["RAAF_STREAMING_WAKER"] == "pipe"
         Reactor.set_options(backend.empty? ? nil : backend.to_sym, pipe, configuration.connection_pool_size)
+        Reactor.wake_by_pipe = true if pipe
         @exit_hook ||= at_exit { shutdown } || true
       end
     end

@@ -38,14 +38,15 @@ module RAAF
       end
 
       def local?(host)
-        host == "localhost" || host.start_with?("127.") || host == "::1"
+        %w[localhost ::1].any?(host) || host.to_s.start_with?("127.")
       end
 
       def excluded?(uri)
-        list = ENV["no_proxy"] || ENV["NO_PROXY"]
-        return false if list.to_s.empty?
+        list = (ENV["no_proxy"] || ENV["NO_PROXY"]).to_s
+        return false if list.empty?
 
-        list.strip == "*" || !URI::Generic.use_proxy?(uri.hostname, nil, uri.port, list)
+        # The host stands for its address too: where it is one, entries such as 10.0.0.0/8 count.
+        list.strip == "*" || !URI::Generic.use_proxy?(uri.hostname, uri.hostname, uri.port, list)
       end
 
       def unusable(name)

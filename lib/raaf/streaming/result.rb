@@ -41,8 +41,8 @@ module RAAF
       attr_reader :model
       # @return [String, nil] the provider's name
       attr_reader :provider
-      # @return [Hash{Symbol=>Float}] seconds from the start to :connect, :first_byte, :first_token and :total, as far as
-      #   they happened
+      # @return [Hash{Symbol=>Float}] seconds from the start to :connect, :first_byte, :first_token and :total, as far
+      #   as they happened
       attr_reader :timings
       # @return [Integer] requests to the model
       attr_reader :turns

@@ -53,8 +53,7 @@ module RAAF
         &block)
         stream = open(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
           model: model, settings: settings)
-        block ? stream.each(&block) : stream.wait
-        stream.result
+        stream.run(&block).result
       end
 
       # @raise [Errors::RactorError] in any Ractor but the main one

@@ -25,23 +25,57 @@ module RAAF
     class Stream
       include Enumerable
 
+      # Who takes the chunks of a stream.
+      Consumer = Struct.new(:thread, :fiber) do
+        # @return [Boolean] whether the calling fiber would hold it up by waiting
+        def here?
+          fiber.equal?(Fiber.current) || (thread.equal?(Thread.current) && Fiber.current_scheduler.nil?)
+        end
+      end
+      private_constant :Consumer
+
       # @return [NativeStream] the running one; another one after a redirect
       # @api private
       attr_reader :native
 
-      # Starts the stream. Made by a runner.
+      # Made by a runner.
       #
       # @param call [ModelCall]
       # @api private
       def initialize(call)
         @call = call
-        @lock = Mutex.new # covers the rest, but for native streams, which have their own
+        @lock = Mutex.new # covers the rest, but for native streams, which have their own, and @cancelled
         @ended = ConditionVariable.new
         @callbacks = nil
-        @consuming = false
+        @consumer = nil # who takes the chunks
         @redirect = nil
+        @cancelled = false # set once, without the lock, so that a signal handler may do it
         @finished = false
-        @native = call.start
+        @native = call.prepare
+      end
+
+      # Sends the question. Made by a runner, once.
+      #
+      # @return [self]
+      # @raise [Errors::StreamLimitError]
+      # @api private
+      def start
+        @call.start(native)
+        self
+      end
+
+      # Sends the question and takes the chunks. Unlike {#start} and {#each} one after the other this leaves no moment
+      # at which a Thread#kill or a Timeout could leave the request running.
+      #
+      # @yieldparam chunk [Chunk]
+      # @return [self]
+      # @raise (see #each)
+      # @api private
+      def run(&block)
+        consume(starting: true, &(block || ->(_) {}))
+        raise @error if @error
+
+        self
       end
 
       # @return [String] the stream's id, as in every chunk's metadata
@@ -83,31 +117,35 @@ module RAAF
       # @yieldparam chunk [Chunk]
       # @return [self]
       # @raise [ArgumentError] for an unknown type or a missing block
-      # @raise [Errors::Error] where {#each} or {#wait} take the chunks
+      # @raise [Errors::Error] where {#each} or {#wait} take the chunks, or have taken them
       def on(*types, &block)
         check_here
         @lock.synchronize do
-          raise Errors::Error, "each or wait take the chunks of this stream already" if @consuming
+          if @consumer || (finished? && !@callbacks)
+            raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
+          end
 
           (@callbacks ||= Callbacks.new).add(types, block)
         end
-        Dispatcher.current.attach(self)
+        Dispatcher.attach(self)
         self
       end
 
       # Waits until the run has ended, well or not. Takes the chunks if nobody else does.
       #
-      # @param timeout [Numeric, nil] seconds, where callbacks or another thread take the chunks; nil: no limit
-      # @return [self, nil] nil after the timeout
-      # @raise [Errors::Error] inside a callback, for a stream with callbacks: it would wait for itself
+      # @param timeout [Numeric, nil] seconds; nil: no limit
+      # @return [self, nil] nil after the timeout; the run goes on
+      # @raise [Errors::Error] where it would wait for itself: inside the block that takes the chunks, or inside a
+      #   callback for a stream with callbacks
       def wait(timeout = nil)
         return self if finished?
 
         check_here
-        return wait_for_others(timeout) if @lock.synchronize { @callbacks || @consuming }
+        deadline = timeout && (now + timeout)
+        return wait_for_others(deadline) if @lock.synchronize { @callbacks || @consumer }
 
-        consume { |_| nil }
-        self
+        consume(deadline: deadline) { |_| nil }
+        self if finished?
       end
 
       # What the run came to; waits for it.
@@ -135,14 +173,13 @@ module RAAF
       end
 
       # Ends the request at once, also while the model is silent. Whoever takes the chunks gets an `:error` chunk with a
-      # CancelledError. Any thread, any number of times; a run that has ended is left as it is.
+      # CancelledError. Any thread, also in a signal handler, any number of times; a run that has ended is left as it
+      # is.
       #
       # @return [self]
       def cancel
-        @lock.synchronize do
-          @redirect = nil
-          native.cancel
-        end
+        @cancelled = true # before the look at the native one: a redirect that replaces it looks at this afterwards
+        native.cancel
         self
       end
 
@@ -153,12 +190,13 @@ module RAAF
       # @param message [String, Array<Hash>] what the user says next
       # @return [self]
       # @raise [ArgumentError] for a message that is none
-      # @raise [Errors::Error] for a run that has ended
+      # @raise [Errors::Error] for a run that has ended or was cancelled
       def redirect(message)
         Messages.list(message) # a wrong one is refused here, not where the chunks are taken
         check_here
         @lock.synchronize do
           raise Errors::Error, "the run has ended: start a new one from its result's messages" if finished?
+          raise Errors::Error, "the run was cancelled: start a new one" if @cancelled
 
           @redirect = message
           native.cancel
@@ -197,6 +235,14 @@ module RAAF
         finished? && !@callbacks.late?
       end
 
+      # Ends a run whose callbacks nobody will run any longer, for those who wait for its end.
+      #
+      # @return [void]
+      # @api private
+      def abandon
+        @lock.synchronize { give_up("the process, or its streaming, was shut down", :shutdown) unless finished? }
+      end
+
       private
 
       def check_here
@@ -207,54 +253,75 @@ module RAAF
 
       # ---- taking chunks on the caller's thread ----
 
-      def consume
+      # Everything that can be interrupted stands where `release` follows.
+      def consume(deadline: nil, starting: false, &block)
         check_here
         return if finished?
 
-        claim
+        consumer = Consumer.new(Thread.current, Fiber.current)
         begin
-          loop do
-            last = settle(native.each { |chunk| yield chunk })
-            yield last
-            break if last.terminal?
-          end
+          claim(consumer)
+          start if starting
+          late = true unless take_all(deadline, &block)
         ensure
-          release
+          Thread.handle_interrupt(Object => :never) { release(consumer, late) }
         end
       end
 
-      def claim
+      # @return [Boolean] false: the time was over before the end
+      def take_all(deadline)
+        loop do
+          terminal = native.each(deadline && (deadline - now)) { |chunk| yield chunk }
+          return false unless terminal
+
+          last = settle(terminal)
+          yield last
+          return true if last.terminal?
+        end
+      end
+
+      def claim(consumer)
         @lock.synchronize do
           raise Errors::Error, "the callbacks of this stream take its chunks" if @callbacks
-          raise Errors::Error, "the stream is already being consumed, by this or another thread" if @consuming
+          raise Errors::Error, "the stream is already being consumed, by this or another thread" if @consumer
 
-          @consuming = true
+          @consumer = consumer
         end
       end
 
-      # Whoever leaves before the end has ended it.
-      def release
+      # Whoever leaves before the end has ended it, unless he only waited for some time.
+      def release(consumer, late)
         @lock.synchronize do
-          @consuming = false
-          unless finished?
-            native.cancel
-            finish(error: left_early)
+          next unless @consumer.equal?(consumer)
+
+          @consumer = nil
+          unless finished? || late
+            give_up("the chunks were not taken to the end, and the request was ended", :cancelled)
           end
         end
       end
 
-      def left_early
-        Errors::CancelledError.new("the chunks were not taken to the end, and the request was ended",
-          reason: :cancelled, partial_text: native.delivered_text)
+      # Under the lock.
+      def give_up(why, reason)
+        native.cancel
+        error = Errors::CancelledError.new(why, reason: reason, partial_text: native.delivered_text)
+        finish(error: native.here? ? error : Errors::ForkedError.new)
       end
 
-      def wait_for_others(timeout)
+      def check_not_waiting_for_itself
         if @callbacks && Dispatcher.inside?
           raise Errors::Error, "a callback cannot wait for its stream, or for another that is run by callbacks: it " \
                                "would hold the thread that is to end it"
         end
-        deadline = timeout && (now + timeout)
+        return unless @consumer&.here?
+
+        raise Errors::Error, "whoever takes the chunks of a stream cannot wait for its end meanwhile: it would wait " \
+                             "for itself"
+      end
+
+      def wait_for_others(deadline)
         @lock.synchronize do
+          check_not_waiting_for_itself
           until finished?
             left = deadline && (deadline - now)
             return nil if left && left <= 0
@@ -274,23 +341,34 @@ module RAAF
       # @param terminal [Chunk] the native stream's last, not frozen
       # @return [Chunk] what to hand over: the run's last chunk, or the notice that it goes on
       def settle(terminal)
-        @lock.synchronize do
-          message, @redirect = @redirect, nil
-          next go_on(terminal, message) if message
+        message = @lock.synchronize do
+          next @redirect.tap { @redirect = nil } if @redirect && !@cancelled && !finished?
 
           outcome = native.outcome
-          (outcome[:code] == :ok) ? complete(terminal) : failed(terminal, @call.error(outcome, native.delivered_text))
+          whole = outcome[:code] == :ok && !finished?
+          whole ? complete(terminal) : failed(terminal, @call.error(outcome, native.delivered_text))
+          nil
         end
+        message ? go_on(terminal, message) : terminal
       end
 
+      # Without the lock while the question is written: the agent's own code does that.
       def go_on(terminal, message)
         said = native.delivered_text
         following = @call.continue(said, message)
-        following_native = following.start(terminal.seq + 1)
-        @call, @native = following, following_native
+        replace(following, following.prepare(terminal.seq + 1))
         Chunk.new(type: :status, status: :redirected, seq: terminal.seq, cumulative: said, stream_id: id).freeze
       rescue Errors::Error => e
-        failed(terminal, e)
+        @lock.synchronize { failed(terminal, e) }
+      end
+
+      # What was asked for meanwhile holds for the new request too.
+      def replace(call, native)
+        @lock.synchronize do
+          call.start(native)
+          @call, @native = call, native
+          native.cancel if @cancelled || @redirect
+        end
       end
 
       def complete(terminal)
@@ -302,7 +380,8 @@ module RAAF
       end
 
       def failed(terminal, error)
-        finish(error: error)
+        finish(error: error) unless finished? # somebody may have given it up meanwhile
+        error = @error
         terminal.type = :error
         terminal.delta = error.message
         terminal.error = error.message
@@ -320,7 +399,7 @@ module RAAF
 
       def running_status
         stage = native.stage
-        %i[new ended].include?(stage) ? :streaming : stage
+        {new: :connecting, ended: :streaming}.fetch(stage, stage)
       end
 
       # ---- callbacks ----
@@ -345,9 +424,11 @@ module RAAF
           finish(error: error)
           Chunk.error(error.message, exception: error, stream_id: id).freeze
         end
-        @callbacks.deliver(chunk) if chunk
-      rescue => e
-        Streaming.logger.error("a callback for that error raised #{e.class}: #{e.message}")
+        return unless chunk
+
+        @callbacks.deliver_each(chunk) do |e|
+          Streaming.logger.error("a callback for that error raised #{e.class}: #{e.message}")
+        end
       end
     end
   end

@@ -26,7 +26,7 @@ require_relative "model_server/script_queue"
 require_relative "model_server/access_log"
 require_relative "model_server/paced_stream"
 require_relative "model_server/pacer"
-require_relative "model_server/session"
+require_relative "model_server/connection_handler"
 require_relative "model_server/listener"
 
 module RAAF
@@ -297,7 +297,7 @@ module RAAF
         connection = Connection.new(socket, id: @journal.add_connection, tls: @certificate&.context)
         return connection.close unless register(connection)
 
-        Session.new(connection, scripts: @scripts, journal: @journal, log: @log,
+        ConnectionHandler.new(connection, scripts: @scripts, journal: @journal, log: @log,
           pacer: @pacer, keep_alive_timeout: @keep_alive_timeout).run
       ensure
         @lock.synchronize { @open.delete(connection) }

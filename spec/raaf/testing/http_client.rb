@@ -21,7 +21,9 @@ module HTTPClient
 
   # @return [Array<Hash>] the JSON of each event; `[DONE]` as :done
   def events(body)
-    body.scan(/^data: (.*)$/).flatten.map { |data| (data == "[DONE]") ? :done : JSON.parse(data, symbolize_names: true) }
+    body.scan(/^data: (.*)$/).flatten.map do |data|
+      (data == "[DONE]") ? :done : JSON.parse(data, symbolize_names: true)
+    end
   end
 
   # @return [Array<Hash>] the deltas of all events that have one
@@ -45,7 +47,8 @@ module HTTPClient
   # Sends a chat request as bytes.
   def ask(socket, body: '{"messages":[{"role":"user","content":"Hi"}]}', headers: {})
     lines = headers.map { |name, value| "#{name}: #{value}\r\n" }.join
-    socket.write("POST /v1/chat/completions HTTP/1.1\r\nHost: test\r\n#{lines}Content-Length: #{body.bytesize}\r\n\r\n#{body}")
+    socket.write("POST /v1/chat/completions HTTP/1.1\r\nHost: test\r\n#{lines}" \
+      "Content-Length: #{body.bytesize}\r\n\r\n#{body}")
   end
 
   # Reads exactly the answer's headers.
@@ -54,6 +57,15 @@ module HTTPClient
     head = +""
     head << socket.readpartial(1) until head.end_with?("\r\n\r\n")
     head
+  end
+
+  # Reads until the server closes the connection, in whatever way.
+  # @return [String] what came before
+  def read_to_end(socket)
+    bytes = +""
+    loop { bytes << socket.readpartial(10_000) }
+  rescue EOFError, Errno::ECONNRESET
+    bytes
   end
 
   # Reads one chunk of a chunked body.

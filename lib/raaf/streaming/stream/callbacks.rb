@@ -64,6 +64,20 @@ module RAAF
           @active.each { |callback| call(callback, chunk) }
         end
 
+        # As {#deliver}, and goes on where a callback raises.
+        #
+        # @param chunk [Chunk]
+        # @yieldparam error [StandardError] what one raised
+        # @return [void]
+        def deliver_each(chunk)
+          keep(chunk)
+          @active.each do |callback|
+            call(callback, chunk)
+          rescue => e
+            yield e
+          end
+        end
+
         private
 
         def call((types, block), chunk)

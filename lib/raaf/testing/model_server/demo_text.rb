@@ -9,6 +9,7 @@ module RAAF
         # What an answer is about where the prompt does not say.
         TOPICS = ["patience", "a good morning", "small beginnings", "the sea", "an open window", "long walks"].freeze
 
+        # A small story.
         STORY = {
           separator: " ",
           openings: [
@@ -35,6 +36,7 @@ module RAAF
           ]
         }.freeze
 
+        # A list of advice.
         LIST = {
           separator: "\n",
           openings: [
@@ -59,6 +61,7 @@ module RAAF
           ]
         }.freeze
 
+        # Couplets.
         POEM = {
           separator: "\n",
           openings: [
@@ -80,6 +83,7 @@ module RAAF
           ]
         }.freeze
 
+        # What is said where nothing else fits.
         EXPLANATION = {
           separator: " ",
           openings: [

@@ -53,17 +53,18 @@ module RAAF
         # @param transfer [Symbol] one of {TRANSFERS}
         # @param length [Integer, nil] bytes of body, for :length
         # @param drip [Numeric, nil] seconds between single bytes of the headers; nil: all at once
+        # @param more [Hash] headers again, for a call without braces
         # @return [self]
         # @raise [ArgumentError] for an unknown transfer, or :length without a length
         # @raise [ClientClosed] where the client has gone
-        def start(status = 200, headers = {}, transfer: :chunked, length: nil, drip: nil)
+        def start(status = 200, headers = {}, transfer: :chunked, length: nil, drip: nil, **more)
           raise ArgumentError, "transfer must be one of #{TRANSFERS.inspect}" unless TRANSFERS.include?(transfer)
           raise ArgumentError, "transfer :length needs length:" if transfer == :length && length.nil?
 
           @transfer = (transfer == :chunked && !@request.chunked_allowed?) ? :close : transfer
           @keep_alive = false if %i[close raw].include?(@transfer)
           @state = :started
-          send_head(head(status, headers, length), drip) unless @transfer == :raw
+          send_head(head(status, headers.merge(more), length), drip) unless @transfer == :raw
           self
         end
 

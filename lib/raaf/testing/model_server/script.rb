@@ -3,6 +3,10 @@
 module RAAF
   module Testing
     class ModelServer
+      # The kinds of script, a class each; {Script.build} chooses among them.
+      module Scripts
+      end
+
       # How one request is to be answered; {ModelServer#script} documents the options. A script may be
       # played by several connections at a time, so it keeps no state of its own.
       class Script

@@ -7,7 +7,7 @@ module RAAF
     class ModelServer
       # What happens on one connection, from its first byte to its last: requests are read and answered
       # one after another.
-      class Session
+      class ConnectionHandler
         # Names that `GET …/models` lists.
         MODELS = %w[gpt-4o gpt-4o-mini o4-mini].freeze
         # The list's address, whatever stands before it.
@@ -15,7 +15,7 @@ module RAAF
         # Seconds for the TLS handshake.
         HANDSHAKE_TIMEOUT = 10
         # Requests of this connection that are told when it closes.
-        MAX_REQUESTS = 1000
+        MAX_REQUESTS = 100
 
         # @param connection [Connection]
         # @param scripts [ScriptQueue]

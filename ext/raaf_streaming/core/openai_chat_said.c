@@ -1,0 +1,502 @@
+#include "openai_chat_said.h"
+
+#include "result_code.h"
+#include "utf8.h"
+
+#include <string.h>
+
+/* Memory that a silent stream may hold on to, in each of its buffers. */
+#define KEEP_BYTES 1024
+
+/* ---- the fields that are read ---- */
+
+enum {
+    ROOT = RAAF_JSON_ROOT,
+    CHOICES,
+    DELTA,
+    CONTENT,
+    THINKING,
+    DETAILS,
+    TOOL_CALLS,
+    FUNCTION,
+    FUNCTION_CALL,
+    X_GROQ,
+    USAGE,
+    PROMPT_DETAILS,
+    COMPLETION_DETAILS,
+    FAULT, /* `error` */
+
+    OBJECT,
+    CHOICE_INDEX,
+    FINISH_REASON,
+    REASONING_CONTENT,
+    REASONING,
+    DETAIL_TEXT,
+    REFUSAL,
+    PART_TEXT,
+    THINKING_TEXT,
+    TOOL_INDEX,
+    TOOL_ID,
+    TOOL_NAME,
+    TOOL_ARGUMENTS,
+
+    PROMPT_TOKENS,
+    COMPLETION_TOKENS,
+    TOTAL_TOKENS,
+    CACHED_TOKENS,
+    CACHE_WRITE_TOKENS,
+    REASONING_TOKENS,
+    AUDIO_PROMPT_TOKENS,
+    AUDIO_COMPLETION_TOKENS,
+
+    FAULT_MESSAGE,
+    FAULT_TYPE,
+    FAULT_CODE,
+    FAULT_PARAM,
+    ROOT_MESSAGE,
+    ROOT_TYPE,
+    ROOT_CODE,
+    ROOT_PARAM
+};
+
+static const raaf_json_field_t rows[] = {
+    RAAF_JSON_FIELD(ROOT, CHOICES, "choices"),
+    RAAF_JSON_FIELD(ROOT, USAGE, "usage"),
+    RAAF_JSON_FIELD(ROOT, FAULT, "error"),
+    RAAF_JSON_FIELD(ROOT, X_GROQ, "x_groq"),
+    RAAF_JSON_FIELD(ROOT, OBJECT, "object"),
+    RAAF_JSON_FIELD(ROOT, ROOT_MESSAGE, "message"),
+    RAAF_JSON_FIELD(ROOT, ROOT_TYPE, "type"),
+    RAAF_JSON_FIELD(ROOT, ROOT_CODE, "code"),
+    RAAF_JSON_FIELD(ROOT, ROOT_PARAM, "param"),
+
+    RAAF_JSON_FIELD(CHOICES, CHOICE_INDEX, "index"),
+    RAAF_JSON_FIELD(CHOICES, DELTA, "delta"),
+    RAAF_JSON_FIELD(CHOICES, FINISH_REASON, "finish_reason"),
+
+    RAAF_JSON_FIELD(DELTA, CONTENT, "content"),
+    RAAF_JSON_FIELD(DELTA, REASONING_CONTENT, "reasoning_content"),
+    RAAF_JSON_FIELD(DELTA, REASONING, "reasoning"),
+    RAAF_JSON_FIELD(DELTA, DETAILS, "reasoning_details"),
+    RAAF_JSON_FIELD(DELTA, REFUSAL, "refusal"),
+    RAAF_JSON_FIELD(DELTA, TOOL_CALLS, "tool_calls"),
+    RAAF_JSON_FIELD(DELTA, FUNCTION_CALL, "function_call"),
+
+    RAAF_JSON_FIELD(CONTENT, PART_TEXT, "text"),
+    RAAF_JSON_FIELD(CONTENT, THINKING, "thinking"),
+
+    RAAF_JSON_FIELD(THINKING, THINKING_TEXT, "text"),
+
+    RAAF_JSON_FIELD(DETAILS, DETAIL_TEXT, "text"),
+    RAAF_JSON_FIELD(DETAILS, DETAIL_TEXT, "summary"),
+
+    RAAF_JSON_FIELD(TOOL_CALLS, TOOL_INDEX, "index"),
+    RAAF_JSON_FIELD(TOOL_CALLS, TOOL_ID, "id"),
+    RAAF_JSON_FIELD(TOOL_CALLS, FUNCTION, "function"),
+
+    RAAF_JSON_FIELD(FUNCTION, TOOL_NAME, "name"),
+    RAAF_JSON_FIELD(FUNCTION, TOOL_ARGUMENTS, "arguments"),
+
+    RAAF_JSON_FIELD(FUNCTION_CALL, TOOL_NAME, "name"),
+    RAAF_JSON_FIELD(FUNCTION_CALL, TOOL_ARGUMENTS, "arguments"),
+
+    RAAF_JSON_FIELD(X_GROQ, USAGE, "usage"),
+
+    RAAF_JSON_FIELD(USAGE, PROMPT_TOKENS, "prompt_tokens"),
+    RAAF_JSON_FIELD(USAGE, COMPLETION_TOKENS, "completion_tokens"),
+    RAAF_JSON_FIELD(USAGE, TOTAL_TOKENS, "total_tokens"),
+    RAAF_JSON_FIELD(USAGE, CACHED_TOKENS, "prompt_cache_hit_tokens"),
+    RAAF_JSON_FIELD(USAGE, PROMPT_DETAILS, "prompt_tokens_details"),
+    RAAF_JSON_FIELD(USAGE, COMPLETION_DETAILS, "completion_tokens_details"),
+
+    RAAF_JSON_FIELD(PROMPT_DETAILS, CACHED_TOKENS, "cached_tokens"),
+    RAAF_JSON_FIELD(PROMPT_DETAILS, CACHE_WRITE_TOKENS, "cache_write_tokens"),
+    RAAF_JSON_FIELD(PROMPT_DETAILS, AUDIO_PROMPT_TOKENS, "audio_tokens"),
+
+    RAAF_JSON_FIELD(COMPLETION_DETAILS, REASONING_TOKENS, "reasoning_tokens"),
+    RAAF_JSON_FIELD(COMPLETION_DETAILS, AUDIO_COMPLETION_TOKENS, "audio_tokens"),
+
+    RAAF_JSON_FIELD(FAULT, FAULT_MESSAGE, "message"),
+    RAAF_JSON_FIELD(FAULT, FAULT_TYPE, "type"),
+    RAAF_JSON_FIELD(FAULT, FAULT_CODE, "code"),
+    RAAF_JSON_FIELD(FAULT, FAULT_PARAM, "param"),
+};
+
+static const raaf_json_table_t table = {.rows = rows, .count = sizeof rows / sizeof rows[0]};
+
+/* ---- the buffers ---- */
+
+void raaf_chat_said_init(raaf_chat_said_t *said) {
+    memset(said, 0, sizeof *said);
+    raaf_json_reader_init(&said->reader, &table);
+    raaf_buffer_init(&said->choices, RAAF_CHAT_MAX_CHOICES * sizeof(raaf_chat_said_choice_t));
+    raaf_buffer_init(&said->fragments, RAAF_CHAT_MAX_CALLS * sizeof(raaf_chat_fragment_t));
+    for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
+        raaf_buffer_init(&said->texts[i], SIZE_MAX);
+    raaf_buffer_init(&said->notes, SIZE_MAX);
+}
+
+void raaf_chat_said_free(raaf_chat_said_t *said) {
+    raaf_buffer_free(&said->choices);
+    raaf_buffer_free(&said->fragments);
+    for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
+        raaf_buffer_free(&said->texts[i]);
+    raaf_buffer_free(&said->notes);
+    raaf_json_reader_free(&said->reader);
+}
+
+void raaf_chat_said_forget(raaf_chat_said_t *said) {
+    raaf_buffer_clear(&said->choices, KEEP_BYTES);
+    raaf_buffer_clear(&said->fragments, KEEP_BYTES);
+    for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
+        raaf_buffer_clear(&said->texts[i], KEEP_BYTES);
+    raaf_buffer_clear(&said->notes, KEEP_BYTES);
+    said->array_depth = 0;
+    said->in_groq = false;
+    said->usage.given = false;
+    said->groq_usage.given = false;
+    said->fault = RAAF_CHAT_NO_FAULT;
+    said->fault_json = (raaf_chat_range_t){0};
+    said->fault_fields = (raaf_chat_fault_fields_t){0};
+    said->root_fields = (raaf_chat_fault_fields_t){0};
+}
+
+size_t raaf_chat_said_choice_count(const raaf_chat_said_t *said) {
+    return said->choices.len / sizeof(raaf_chat_said_choice_t);
+}
+
+raaf_chat_said_choice_t *raaf_chat_said_choice(const raaf_chat_said_t *said, size_t i) {
+    return (raaf_chat_said_choice_t *)(void *)said->choices.bytes + i;
+}
+
+static size_t fragment_count(const raaf_chat_said_t *said) {
+    return said->fragments.len / sizeof(raaf_chat_fragment_t);
+}
+
+static raaf_chat_fragment_t *fragment_at(const raaf_chat_said_t *said, size_t i) {
+    return (raaf_chat_fragment_t *)(void *)said->fragments.bytes + i;
+}
+
+const raaf_chat_fragment_t *raaf_chat_said_fragment(const raaf_chat_said_t *said, size_t i) {
+    return fragment_at(said, i);
+}
+
+/* The newest ones: what a value belongs to, because choices and fragments do not nest. */
+static raaf_chat_said_choice_t *choice_now(const raaf_chat_said_t *said) {
+    return raaf_chat_said_choice(said, raaf_chat_said_choice_count(said) - 1);
+}
+
+static raaf_chat_fragment_t *fragment_now(const raaf_chat_said_t *said) {
+    return fragment_at(said, fragment_count(said) - 1);
+}
+
+raaf_slice_t raaf_chat_said_note(const raaf_chat_said_t *said, raaf_chat_range_t range) {
+    if (range.len == 0) return (raaf_slice_t){"", 0};
+    return (raaf_slice_t){said->notes.bytes + range.start, range.len};
+}
+
+/* The caps are the limits of the buffers. */
+static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
+    const int rc = raaf_buffer_append(buffer, item, size);
+
+    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
+}
+
+/* ---- reading ---- */
+
+static int begin_choice(raaf_chat_said_t *said) {
+    const raaf_chat_said_choice_t choice = {.first_fragment = fragment_count(said)};
+
+    return push(&said->choices, &choice, sizeof choice);
+}
+
+static int begin_fragment(raaf_chat_said_t *said, bool has_index) {
+    const raaf_chat_fragment_t fragment = {.has_index = has_index};
+    const int rc = push(&said->fragments, &fragment, sizeof fragment);
+
+    if (rc == RAAF_OK) choice_now(said)->fragment_count++;
+    return rc;
+}
+
+static void begin_text(raaf_chat_said_t *said, raaf_chat_channel_t channel) {
+    choice_now(said)->texts[channel] = (raaf_chat_range_t){.start = said->texts[channel].len};
+}
+
+static int add_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
+                    const raaf_json_value_t *value) {
+    raaf_chat_range_t *range = &choice_now(said)->texts[channel];
+
+    if (range->len == 0) range->start = said->texts[channel].len;
+    range->len += value->len;
+    return push(&said->texts[channel], value->bytes, value->len);
+}
+
+static int set_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
+                    const raaf_json_value_t *value) {
+    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
+    begin_text(said, channel);
+    return add_text(said, channel, value);
+}
+
+/* An earlier note of the same field is taken back where it was the last one. */
+static void begin_note(raaf_chat_said_t *said, raaf_chat_range_t *range) {
+    if (range->start + range->len == said->notes.len) said->notes.len -= range->len;
+    *range = (raaf_chat_range_t){.start = said->notes.len};
+}
+
+int raaf_chat_said_set_note(raaf_chat_said_t *said, raaf_chat_range_t *range, const char *bytes,
+                            size_t len) {
+    int rc;
+
+    begin_note(said, range);
+    rc = raaf_utf8_repair(NULL, bytes, len, &said->notes);
+    range->len = said->notes.len - range->start;
+    return rc;
+}
+
+static int set_label(raaf_chat_said_t *said, raaf_chat_range_t *range,
+                     const raaf_json_value_t *value) {
+    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
+    return raaf_chat_said_set_note(said, range, value->bytes, value->len);
+}
+
+static int set_label_or_number(raaf_chat_said_t *said, raaf_chat_range_t *range,
+                               const raaf_json_value_t *value) {
+    if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
+    return raaf_chat_said_set_note(said, range, value->bytes, value->len);
+}
+
+/* What carries the answer must not be dropped in silence: there a wrong type is an error. */
+static int only_structure(const raaf_json_value_t *value) {
+    switch (value->type) {
+    case RAAF_JSON_FALSE:
+    case RAAF_JSON_TRUE:
+    case RAAF_JSON_NUMBER:
+    case RAAF_JSON_STRING:
+        return RAAF_INVALID_EVENT;
+    default:
+        return RAAF_OK;
+    }
+}
+
+static int on_content(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    switch (value->type) {
+    case RAAF_JSON_STRING:
+        if (said->array_depth == 0) begin_text(said, RAAF_CHAT_CONTENT);
+        return add_text(said, RAAF_CHAT_CONTENT, value);
+    case RAAF_JSON_OPEN_ARRAY:
+        if (said->array_depth++ > 0) return RAAF_OK;
+        begin_text(said, RAAF_CHAT_CONTENT);
+        begin_text(said, RAAF_CHAT_THINKING);
+        return RAAF_OK;
+    case RAAF_JSON_CLOSE_ARRAY:
+        said->array_depth--;
+        return RAAF_OK;
+    default:
+        return only_structure(value);
+    }
+}
+
+static int set_arguments(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    raaf_chat_range_t *range = &fragment_now(said)->arguments;
+
+    begin_note(said, range);
+    range->len = value->len;
+    return push(&said->notes, value->bytes, value->len);
+}
+
+/* An array counts as a whole, like an object; what stands in it is reported before it. */
+static int on_arguments(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    if (value->type == RAAF_JSON_OPEN_ARRAY) said->array_depth++;
+    if (value->type == RAAF_JSON_CLOSE_ARRAY) said->array_depth--;
+    if (said->array_depth > 0) return RAAF_OK;
+
+    switch (value->type) {
+    case RAAF_JSON_STRING:
+    case RAAF_JSON_CLOSE_OBJECT:
+    case RAAF_JSON_CLOSE_ARRAY:
+        return set_arguments(said, value);
+    default:
+        return only_structure(value);
+    }
+}
+
+/* Digits in a string count as the number. [otherwise] stands for what is no whole number. */
+static int64_t integer_of(const raaf_json_value_t *value, int64_t otherwise) {
+    raaf_json_value_t number = *value;
+
+    if (value->type == RAAF_JSON_STRING && value->len > 0) {
+        for (size_t i = 0; i < value->len; i++) {
+            if (value->bytes[i] < '0' || value->bytes[i] > '9') return otherwise;
+        }
+        number.type = RAAF_JSON_NUMBER;
+    }
+    return raaf_json_integer(&number, otherwise);
+}
+
+static int on_choice_index(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    const int64_t index = value->type == RAAF_JSON_NULL ? 0 : integer_of(value, -1);
+
+    if (index < 0 || index > UINT32_MAX) return RAAF_INVALID_EVENT;
+    choice_now(said)->index = (uint32_t)index;
+    return RAAF_OK;
+}
+
+static int on_tool_index(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    raaf_chat_fragment_t *fragment = fragment_now(said);
+
+    fragment->has_index = value->type != RAAF_JSON_NULL;
+    if (!fragment->has_index) return RAAF_OK;
+    fragment->index = integer_of(value, INT64_MIN);
+    return fragment->index == INT64_MIN ? RAAF_INVALID_EVENT : RAAF_OK;
+}
+
+static raaf_chat_usage_t *usage_now(raaf_chat_said_t *said) {
+    return said->in_groq ? &said->groq_usage : &said->usage;
+}
+
+static int on_usage(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    raaf_chat_usage_t *usage = usage_now(said);
+
+    if (value->type == RAAF_JSON_OPEN_OBJECT) {
+        usage->counts = (raaf_usage_t)RAAF_USAGE_UNKNOWN;
+        usage->json = (raaf_chat_range_t){0};
+    }
+    if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
+    usage->given = true;
+    return raaf_chat_said_set_note(said, &usage->json, value->bytes, value->len);
+}
+
+static int on_count(raaf_chat_said_t *said, uint8_t field, const raaf_json_value_t *value) {
+    raaf_usage_t *counts = &usage_now(said)->counts;
+    int64_t *const places[] = {&counts->prompt_tokens,       &counts->completion_tokens,
+                               &counts->total_tokens,        &counts->cached_tokens,
+                               &counts->cache_write_tokens,  &counts->reasoning_tokens,
+                               &counts->audio_prompt_tokens, &counts->audio_completion_tokens};
+    const int64_t count = raaf_json_integer(value, -1);
+
+    if (count >= 0) *places[field - PROMPT_TOKENS] = count;
+    return RAAF_OK;
+}
+
+static int on_fault(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    switch (value->type) {
+    case RAAF_JSON_STRING:
+        if (value->len == 0) return RAAF_OK;
+        said->fault = RAAF_CHAT_FAULT_STRING;
+        return raaf_chat_said_set_note(said, &said->fault_fields.message, value->bytes, value->len);
+    case RAAF_JSON_CLOSE_OBJECT:
+        said->fault = RAAF_CHAT_FAULT_OBJECT;
+        return raaf_chat_said_set_note(said, &said->fault_json, value->bytes, value->len);
+    default:
+        return RAAF_OK;
+    }
+}
+
+static void on_object_name(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    if (value->type == RAAF_JSON_STRING && value->len == 5 && said->fault == RAAF_CHAT_NO_FAULT &&
+        memcmp(value->bytes, "error", 5) == 0) {
+        said->fault = RAAF_CHAT_FAULT_ROOT;
+    }
+}
+
+/* Values that only matter where something went wrong, or once in a response. */
+static int on_rare_value(raaf_chat_said_t *said, uint8_t field, const raaf_json_value_t *value) {
+    switch (field) {
+    case X_GROQ:
+        said->in_groq = value->type == RAAF_JSON_OPEN_OBJECT;
+        return RAAF_OK;
+    case USAGE:
+        return on_usage(said, value);
+    case PROMPT_TOKENS:
+    case COMPLETION_TOKENS:
+    case TOTAL_TOKENS:
+    case CACHED_TOKENS:
+    case CACHE_WRITE_TOKENS:
+    case REASONING_TOKENS:
+    case AUDIO_PROMPT_TOKENS:
+    case AUDIO_COMPLETION_TOKENS:
+        return on_count(said, field, value);
+    case FAULT:
+        return on_fault(said, value);
+    case FAULT_MESSAGE:
+        return set_label_or_number(said, &said->fault_fields.message, value);
+    case FAULT_TYPE:
+        return set_label(said, &said->fault_fields.type, value);
+    case FAULT_CODE:
+        return set_label_or_number(said, &said->fault_fields.code, value);
+    case FAULT_PARAM:
+        return set_label(said, &said->fault_fields.param, value);
+    case ROOT_MESSAGE:
+        return set_label_or_number(said, &said->root_fields.message, value);
+    case ROOT_TYPE:
+        return set_label(said, &said->root_fields.type, value);
+    case ROOT_CODE:
+        return set_label_or_number(said, &said->root_fields.code, value);
+    case ROOT_PARAM:
+        return set_label(said, &said->root_fields.param, value);
+    default:
+        return RAAF_OK;
+    }
+}
+
+static int on_value(void *context, uint8_t field, const raaf_json_value_t *value) {
+    raaf_chat_said_t *said = context;
+
+    switch (field) {
+    case OBJECT:
+        on_object_name(said, value);
+        return RAAF_OK;
+    case CHOICES:
+        if (value->type == RAAF_JSON_OPEN_OBJECT) return begin_choice(said);
+        return only_structure(value);
+    case CHOICE_INDEX:
+        return on_choice_index(said, value);
+    case DELTA:
+        return only_structure(value);
+    case FINISH_REASON:
+        return set_label(said, &choice_now(said)->finish_reason, value);
+    case CONTENT:
+        return on_content(said, value);
+    case PART_TEXT:
+        return value->type == RAAF_JSON_STRING ? add_text(said, RAAF_CHAT_CONTENT, value) : RAAF_OK;
+    case THINKING:
+    case THINKING_TEXT:
+        return value->type == RAAF_JSON_STRING ? add_text(said, RAAF_CHAT_THINKING, value)
+                                               : RAAF_OK;
+    case REASONING_CONTENT:
+        return set_text(said, RAAF_CHAT_REASONING_CONTENT, value);
+    case REASONING:
+        return set_text(said, RAAF_CHAT_REASONING, value);
+    case DETAILS:
+        if (value->type == RAAF_JSON_OPEN_ARRAY) begin_text(said, RAAF_CHAT_DETAILS);
+        return RAAF_OK;
+    case DETAIL_TEXT:
+        return value->type == RAAF_JSON_STRING ? add_text(said, RAAF_CHAT_DETAILS, value) : RAAF_OK;
+    case REFUSAL:
+        return set_text(said, RAAF_CHAT_REFUSAL, value);
+    case TOOL_CALLS:
+        if (value->type == RAAF_JSON_OPEN_OBJECT) return begin_fragment(said, false);
+        return only_structure(value);
+    case FUNCTION_CALL:
+        if (value->type == RAAF_JSON_OPEN_OBJECT) return begin_fragment(said, true);
+        return only_structure(value);
+    case FUNCTION:
+        return only_structure(value);
+    case TOOL_INDEX:
+        return on_tool_index(said, value);
+    case TOOL_ID:
+        return set_label(said, &fragment_now(said)->id, value);
+    case TOOL_NAME:
+        return set_label(said, &fragment_now(said)->name, value);
+    case TOOL_ARGUMENTS:
+        return on_arguments(said, value);
+    default:
+        return on_rare_value(said, field, value);
+    }
+}
+
+int raaf_chat_said_read(raaf_chat_said_t *said, const char *bytes, size_t len) {
+    raaf_chat_said_forget(said);
+    return raaf_json_read(&said->reader, bytes, len, on_value, said);
+}

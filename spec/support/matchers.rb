@@ -1,0 +1,4 @@
+# frozen_string_literal: true
+
+# For `expect { … }.to raise_error(…).and(not_change { … })`.
+RSpec::Matchers.define_negated_matcher :not_change, :change

@@ -1,0 +1,38 @@
+# frozen_string_literal: true
+
+require "json"
+
+# Real streams that were recorded elsewhere. They are no part of this repository: they stand in a folder beside the
+# checkout, and specs that need them are skipped where it is absent.
+class ReplayRecordings
+  FOLDER = File.expand_path("../../../shared/replay", __dir__)
+  MANIFEST = File.join(FOLDER, "manifest.json")
+  ABSENT = "no recorded streams at ../shared/replay"
+  CHAT = %r{chat/completions\z}
+
+  LINE_ENDS = {"LF" => "\n", "CRLF" => "\r\n", "CR" => "\r"}.freeze
+
+  # One stream.
+  Recording = Struct.new(:file, :provider) do
+    # @param line_end [String] in place of those that were recorded
+    # @return [String] binary
+    def bytes(line_end = "\n")
+      File.binread(File.join(FOLDER, file)).gsub(/\r\n?|\n/n, line_end)
+    end
+
+    # Some addresses of the manifest answered in another format than their path says.
+    def chat?
+      File.binread(File.join(FOLDER, file)).match?(/^data: ?\{.*"choices":/n)
+    end
+  end
+
+  class << self
+    # @return [Array<Recording>] those in the format of OpenAI's chat completions; none where the folder is absent
+    def openai_chat
+      return [] unless File.file?(MANIFEST)
+
+      listed = JSON.parse(File.read(MANIFEST)).select { |entry| CHAT.match?(entry["uri"]) && entry["status"] == 200 }
+      listed.map { |entry| Recording.new(entry["file"], entry["provider"]) }.select(&:chat?)
+    end
+  end
+end

@@ -1,0 +1,192 @@
+#include "check.h"
+#include "outcome.h"
+#include "result_code.h"
+
+static void header(raaf_outcome_t *outcome, const char *line) {
+    raaf_outcome_header(outcome, line, strlen(line));
+}
+
+static bool has(const raaf_outcome_t *outcome, const char *name, const char *value) {
+    raaf_slice_t found = raaf_outcome_find_header(outcome, name);
+
+    return CHECK_EQ_STR(found.bytes, found.len, value);
+}
+
+static raaf_slice_t slice(const char *text) {
+    return (raaf_slice_t){text, strlen(text)};
+}
+
+TEST(outcome_says_nothing_at_first) {
+    raaf_outcome_t outcome;
+
+    raaf_outcome_init(&outcome);
+    CHECK_EQ_INT(outcome.code, RAAF_OK);
+    CHECK_EQ_INT(outcome.retry_after_ms, -1);
+    CHECK_EQ_INT(outcome.http_status, 0);
+    CHECK_EQ_INT(outcome.usage.total_tokens, -1);
+    CHECK(!outcome.has_usage);
+    has(&outcome, "content-type", "");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_keeps_the_headers_that_matter) {
+    raaf_outcome_t outcome;
+
+    raaf_outcome_init(&outcome);
+    header(&outcome, "Content-Type: text/event-stream; charset=utf-8");
+    header(&outcome, "X-Request-ID:\t req_1 \t");
+    header(&outcome, "Set-Cookie: secret=1");
+    header(&outcome, "X-RateLimit-Remaining-Tokens: 17");
+    header(&outcome, "CF-Ray: 8a");
+    header(&outcome, "Request-Id:");
+    header(&outcome, "no colon at all");
+    header(&outcome, ": no name");
+    header(&outcome, "");
+    has(&outcome, "content-type", "text/event-stream; charset=utf-8");
+    has(&outcome, "x-request-id", "req_1");
+    has(&outcome, "set-cookie", "");
+    has(&outcome, "x-ratelimit-remaining-tokens", "17");
+    has(&outcome, "cf-ray", "8a");
+    has(&outcome, "request-id", "");
+    has(&outcome, "x-ratelimit-remaining", "");
+    has(&outcome, "content-typ", "");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_takes_the_first_of_a_repeated_header) {
+    raaf_outcome_t outcome;
+
+    raaf_outcome_init(&outcome);
+    header(&outcome, "x-request-id: one");
+    header(&outcome, "X-Request-Id: two");
+    has(&outcome, "x-request-id", "one");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_keeps_headers_up_to_a_limit_and_none_by_halves) {
+    raaf_outcome_t outcome;
+    char line[1200];
+
+    raaf_outcome_init(&outcome);
+    for (int i = 0; i < 100; i++) {
+        int len = snprintf(line, sizeof line, "x-ratelimit-%d: ", i);
+        memset(line + len, 'v', 1000);
+        raaf_outcome_header(&outcome, line, (size_t)len + 1000);
+        CHECK(outcome.headers.len <= RAAF_OUTCOME_MAX_HEADERS);
+        CHECK_EQ_INT(outcome.headers.bytes[outcome.headers.len - 1], '\n');
+    }
+    CHECK_EQ_UINT(raaf_outcome_find_header(&outcome, "x-ratelimit-7").len, 1000);
+    has(&outcome, "x-ratelimit-8", "");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_forgets_a_response_when_a_later_one_comes) {
+    raaf_outcome_t outcome;
+
+    raaf_outcome_init(&outcome);
+    header(&outcome, "x-request-id: one");
+    header(&outcome, "retry-after: 3");
+    CHECK_EQ_INT(outcome.retry_after_ms, 3000);
+    raaf_outcome_new_response(&outcome);
+    CHECK_EQ_INT(outcome.retry_after_ms, -1);
+    has(&outcome, "x-request-id", "");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_prefers_the_exact_time_to_retry_after) {
+    static const char *const orders[][2] = {
+        {"Retry-After: 7", "retry-after-ms: 1500"},
+        {"retry-after-ms: 1500", "Retry-After: 7"},
+    };
+
+    for (int i = 0; i < 2; i++) {
+        raaf_outcome_t outcome;
+        raaf_outcome_init(&outcome);
+        header(&outcome, orders[i][0]);
+        header(&outcome, orders[i][1]);
+        CHECK_EQ_INT(outcome.retry_after_ms, 1500);
+        raaf_outcome_free(&outcome);
+    }
+}
+
+TEST(outcome_ignores_a_retry_after_that_says_nothing) {
+    raaf_outcome_t outcome;
+
+    raaf_outcome_init(&outcome);
+    header(&outcome, "retry-after-ms: soon");
+    CHECK_EQ_INT(outcome.retry_after_ms, -1);
+    header(&outcome, "retry-after: 2");
+    CHECK_EQ_INT(outcome.retry_after_ms, 2000);
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_keeps_the_last_usage_and_the_first_choice_s_reason) {
+    raaf_outcome_t outcome;
+    raaf_delta_t usage = {.type = RAAF_CHUNK_USAGE, .text = slice("{\"total_tokens\":5}")};
+    raaf_delta_t reason = {.type = RAAF_CHUNK_FINISH, .choice = 1, .text = slice("length")};
+
+    raaf_outcome_init(&outcome);
+    usage.usage = (raaf_usage_t)RAAF_USAGE_UNKNOWN;
+    usage.usage.total_tokens = 4;
+    raaf_outcome_usage(&outcome, &usage);
+    usage.usage.total_tokens = 5;
+    raaf_outcome_usage(&outcome, &usage);
+    CHECK(outcome.has_usage);
+    CHECK_EQ_INT(outcome.usage.total_tokens, 5);
+    CHECK_EQ_STR(outcome.usage_json.bytes, outcome.usage_json.len, "{\"total_tokens\":5}");
+    raaf_outcome_finish(&outcome, &reason);
+    CHECK_EQ_UINT(outcome.finish_reason.len, 0);
+    reason.choice = 0;
+    raaf_outcome_finish(&outcome, &reason);
+    CHECK_EQ_STR(outcome.finish_reason.bytes, outcome.finish_reason.len, "length");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_keeps_all_parts_of_an_error) {
+    raaf_outcome_t outcome;
+    const raaf_delta_t error = {
+        .type = RAAF_CHUNK_ERROR,
+        .text = slice("{}"),
+        .error_message = slice("Too fast"),
+        .error_type = slice("rate_limit"),
+        .error_code = slice("429"),
+    };
+
+    raaf_outcome_init(&outcome);
+    raaf_outcome_error(&outcome, &error);
+    CHECK_EQ_STR(outcome.error_json.bytes, outcome.error_json.len, "{}");
+    CHECK_EQ_STR(outcome.error_message.bytes, outcome.error_message.len, "Too fast");
+    CHECK_EQ_STR(outcome.error_type.bytes, outcome.error_type.len, "rate_limit");
+    CHECK_EQ_STR(outcome.error_code.bytes, outcome.error_code.len, "429");
+    CHECK_EQ_UINT(outcome.error_param.len, 0);
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_cuts_a_long_error_between_two_characters) {
+    raaf_outcome_t outcome;
+    const size_t len = RAAF_OUTCOME_MAX_ERROR + 10;
+    char *text = malloc(len);
+    raaf_delta_t error = {.type = RAAF_CHUNK_ERROR, .error_message = {text, len}};
+
+    raaf_outcome_init(&outcome);
+    memset(text, 'a', len);
+    memcpy(text + RAAF_OUTCOME_MAX_ERROR - 1, "\xE2\x82\xAC", 3); /* a Euro sign over the limit */
+    raaf_outcome_error(&outcome, &error);
+    CHECK_EQ_UINT(outcome.error_message.len, RAAF_OUTCOME_MAX_ERROR - 1);
+    raaf_outcome_free(&outcome);
+    free(text);
+}
+
+TEST(outcome_keeps_as_much_of_a_body_as_fits) {
+    raaf_outcome_t outcome;
+    char piece[1000];
+
+    raaf_outcome_init(&outcome);
+    memset(piece, 'b', sizeof piece);
+    for (int i = 0; i < 100; i++) {
+        raaf_outcome_body(&outcome, piece, sizeof piece);
+    }
+    CHECK_EQ_UINT(outcome.body.len, RAAF_OUTCOME_MAX_BODY);
+    raaf_outcome_body(&outcome, piece, 0);
+    raaf_outcome_free(&outcome);
+}
