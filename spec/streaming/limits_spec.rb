@@ -112,7 +112,6 @@ RSpec.describe "A server without an end" do
       end
 
       expect(found).to include(class: "RAAF::Errors::#{error_class}", message: words)
-      warn [name, found[:growth]/1e6].inspect if ENV['SHOW']
       # A sanitizer keeps what was freed.
       expect(found[:growth]).to be < growth_limit unless slow
     end

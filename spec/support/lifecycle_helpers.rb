@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "io/wait"
 require "raaf/testing"
 
 # What the specs of a stream's life share: a runner that asks a model server on a socket, consumers on threads of their

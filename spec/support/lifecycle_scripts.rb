@@ -115,17 +115,13 @@ module LifecycleScripts
 
   # A library for LD_PRELOAD under which the look-up of any name below "slow.test" waits until the path in SLOW_LOOKUPS
   # is gone. Any other name is looked up as ever.
-  # @return [String] path; made once
-  def slow_lookups
-    @@slow_lookups ||= begin # rubocop:disable Style/ClassVars
-      directory = Dir.mktmpdir
-      at_exit { FileUtils.remove_entry(directory) if Process.pid == @@slow_lookups_pid }
-      @@slow_lookups_pid = Process.pid # rubocop:disable Style/ClassVars
-      source, library = File.join(directory, "slow.c"), File.join(directory, "slow.so")
-      File.write(source, SLOW_LOOKUPS)
-      system(RbConfig::CONFIG["CC"].split.first, "-shared", "-fPIC", "-o", library, source, exception: true)
-      library
-    end
+  # @param directory [String] where it is made
+  # @return [String] its path
+  def slow_lookups(directory)
+    source, library = File.join(directory, "slow.c"), File.join(directory, "slow.so")
+    File.write(source, SLOW_LOOKUPS)
+    system(RbConfig::CONFIG["CC"].split.first, "-shared", "-fPIC", "-o", library, source, exception: true)
+    library
   end
 
   SLOW_LOOKUPS = <<~C

@@ -86,6 +86,14 @@ static inline consumer_t consumer_of(raaf_stream_t *stream) {
     return consumer;
 }
 
+/* Gives back the chunk that was handed out last. */
+static inline void consumer_drop(consumer_t *consumer) {
+    const size_t next = consumer->batch.next;
+
+    if (next > 0 && next <= consumer->batch.count)
+        raaf_chunk_free(&consumer->batch.chunks[next - 1]);
+}
+
 /* Submits a new stream for [request], which it takes. */
 static inline consumer_t consumer_start(raaf_reactor_t *reactor, raaf_request_t *request) {
     consumer_t consumer = consumer_of(raaf_stream_new(request, 1));
@@ -95,6 +103,7 @@ static inline consumer_t consumer_start(raaf_reactor_t *reactor, raaf_request_t 
 }
 
 static inline void consumer_free(consumer_t *consumer) {
+    consumer_drop(consumer);
     raaf_batch_free(&consumer->batch);
     raaf_buffer_free(&consumer->text);
     raaf_waker_close(&consumer->waker);
@@ -110,6 +119,7 @@ static inline bool consumer_fill(consumer_t *consumer) {
     bool wake_producer = false;
 
     if (consumer->batch.next < consumer->batch.count) return true;
+    consumer_drop(consumer);
     raaf_stream_queue_take(&consumer->stream->queue, &consumer->batch, &wake_producer);
     if (wake_producer) raaf_reactor_post(consumer->stream, RAAF_COMMAND_RESUME);
     return consumer->batch.count > 0;
@@ -141,8 +151,7 @@ static inline bool is_terminal(const raaf_chunk_t *chunk) {
 static inline raaf_chunk_t *consumer_next(consumer_t *consumer) {
     raaf_chunk_t *chunk;
 
-    if (consumer->batch.next > 0 && consumer->batch.next <= consumer->batch.count)
-        raaf_chunk_free(&consumer->batch.chunks[consumer->batch.next - 1]);
+    consumer_drop(consumer);
     if (!consumer_wait(consumer)) return NULL;
     chunk = &consumer->batch.chunks[consumer->batch.next++];
     CHECK_EQ_UINT(chunk->seq, consumer->seq + 1);

@@ -27,7 +27,8 @@ TEST(buffer_grows_to_its_limit_and_not_beyond) {
     raaf_buffer_t buffer;
 
     raaf_buffer_init(&buffer, 100);
-    for (int i = 0; i < 100; i++) CHECK_EQ_INT(raaf_buffer_append(&buffer, "x", 1), RAAF_OK);
+    for (int i = 0; i < 100; i++)
+        CHECK_EQ_INT(raaf_buffer_append(&buffer, "x", 1), RAAF_OK);
     CHECK_EQ_UINT(buffer.capacity, 100);
     CHECK_EQ_INT(raaf_buffer_append(&buffer, "y", 1), RAAF_BODY_TOO_LARGE);
     CHECK_EQ_UINT(buffer.len, 100);

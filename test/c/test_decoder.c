@@ -220,7 +220,8 @@ TEST(decoder_does_not_skip_an_error_of_the_provider) {
 
     begin(&outcome);
     outcome.decoder.skip_malformed = true;
-    CHECK_EQ_INT(feed(&outcome, "data: {\"error\":\"x\"}\n\n" CONTENT("late")), RAAF_PROVIDER_ERROR);
+    CHECK_EQ_INT(feed(&outcome, "data: {\"error\":\"x\"}\n\n" CONTENT("late")),
+                 RAAF_PROVIDER_ERROR);
     CHECK_EQ_INT(feed(&outcome, CONTENT("late")), RAAF_PROVIDER_ERROR);
     end(&outcome, true);
     CHECK_EQ_INT(outcome.finished, RAAF_PROVIDER_ERROR);
@@ -278,7 +279,8 @@ TEST(decoder_holds_lines_and_events_to_their_limits) {
     transcript_init(&outcome.transcript);
     raaf_decoder_init(&outcome.decoder, &raaf_dialect_openai_chat, transcript_delta,
                       &outcome.transcript, 100, 60);
-    for (int i = 0; i < 10; i++) feed(&outcome, ": an endless");
+    for (int i = 0; i < 10; i++)
+        feed(&outcome, ": an endless");
     end(&outcome, true);
     CHECK_EQ_INT(outcome.finished, RAAF_LINE_TOO_LONG);
     clean_up(&outcome);
@@ -298,8 +300,9 @@ TEST(decoder_reports_that_memory_ran_out) {
     raaf_decoder_t decoder;
 
     memory_runs_out_after(0);
-    CHECK_EQ_INT(raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, transcript_delta, NULL, 0, 0),
-                 RAAF_NO_MEMORY);
+    CHECK_EQ_INT(
+        raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, transcript_delta, NULL, 0, 0),
+        RAAF_NO_MEMORY);
     memory_is_back();
     raaf_decoder_free(&decoder);
     raaf_decoder_free(&decoder);

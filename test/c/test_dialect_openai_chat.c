@@ -44,9 +44,9 @@ static int decode(const raaf_buffer_t *stream, int step, transcript_t *transcrip
     raaf_decoder_t decoder;
     int rc = RAAF_OK;
 
-    CHECK_EQ_INT(raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, transcript_delta,
-                                   transcript, 0, 0),
-                 RAAF_OK);
+    CHECK_EQ_INT(
+        raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, transcript_delta, transcript, 0, 0),
+        RAAF_OK);
     for (size_t at = 0; at < stream->len && rc == RAAF_OK;) {
         size_t part = stream->len - at;
 
@@ -82,7 +82,8 @@ static void check_lines(const char *lines, size_t len, const char *expected, siz
 
 /* One choice with this delta, and no more. */
 #define DELTA(delta) "{\"choices\":[{\"index\":0,\"delta\":{" delta "}}]}\n"
-#define FINISH(reason) "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n"
+#define FINISH(reason)                                                                             \
+    "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n"
 #define CALLS(fragments) DELTA("\"tool_calls\":[" fragments "]")
 #define STOPPED "finish 0: stop\n"
 
@@ -98,8 +99,8 @@ TEST(chat_reads_an_event_with_all_its_usual_fields) {
     CHECK_CHAT("{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763800000,"
                "\"model\":\"m\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp\","
                "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\",\"refusal\":null},"
-               "\"logprobs\":null,\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"xx\"}\n"
-               FINISH("stop"),
+               "\"logprobs\":null,\"finish_reason\":null}],\"usage\":null,\"obfuscation\":\"xx\"}"
+               "\n" FINISH("stop"),
                "content 0: Hi\n" STOPPED, RAAF_OK);
 }
 
@@ -110,13 +111,14 @@ TEST(chat_hands_over_no_empty_text) {
 }
 
 TEST(chat_content_may_be_a_list_of_parts) {
-    CHECK_CHAT(DELTA("\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]")
-                   DELTA("\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\","
-                         "\"text\":\"hm\"},{\"type\":\"text\",\"text\":\", so\"}],\"closed\":true},"
-                         "{\"type\":\"text\",\"text\":\"c\"}]")
-                       DELTA("\"content\":[{\"type\":\"reference\",\"reference_ids\":[1]},\"d\"]")
-                           FINISH("stop"),
-               "content 0: ab\nreasoning 0: hm, so\ncontent 0: c\ncontent 0: d\n" STOPPED, RAAF_OK);
+    CHECK_CHAT(
+        DELTA("\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"text\",\"text\":\"b\"}]")
+            DELTA("\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\","
+                  "\"text\":\"hm\"},{\"type\":\"text\",\"text\":\", so\"}],\"closed\":true},"
+                  "{\"type\":\"text\",\"text\":\"c\"}]")
+                DELTA("\"content\":[{\"type\":\"reference\",\"reference_ids\":[1]},\"d\"]")
+                    FINISH("stop"),
+        "content 0: ab\nreasoning 0: hm, so\ncontent 0: c\ncontent 0: d\n" STOPPED, RAAF_OK);
 }
 
 TEST(chat_text_of_a_repeated_key_is_the_last_one) {
@@ -149,14 +151,15 @@ TEST(chat_reasoning_that_comes_in_two_spellings_is_handed_over_once) {
 }
 
 TEST(chat_what_one_event_says_comes_in_a_fixed_order) {
-    CHECK_CHAT("{\"usage\":{\"total_tokens\":1},\"choices\":[{\"finish_reason\":\"stop\",\"delta\":{"
-               "\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\","
-               "\"arguments\":\"{}\"}}],\"refusal\":\"r\",\"content\":\"c\",\"reasoning\":\"t\"},"
-               "\"index\":1},{\"delta\":{\"content\":\"d\"},\"index\":0,\"finish_reason\":\"length\"}]}",
-               "reasoning 1: t\ncontent 1: c\nrefusal 1: r\ntool_call_delta 1 #0 a f: {}\n"
-               "content 0: d\ntool_call 1 #0 a f: {}\nfinish 1: stop\nfinish 0: length\n"
-               "usage total=1: {\"total_tokens\":1}\n",
-               RAAF_OK);
+    CHECK_CHAT(
+        "{\"usage\":{\"total_tokens\":1},\"choices\":[{\"finish_reason\":\"stop\",\"delta\":{"
+        "\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{}\"}}],\"refusal\":\"r\",\"content\":\"c\",\"reasoning\":\"t\"},"
+        "\"index\":1},{\"delta\":{\"content\":\"d\"},\"index\":0,\"finish_reason\":\"length\"}]}",
+        "reasoning 1: t\ncontent 1: c\nrefusal 1: r\ntool_call_delta 1 #0 a f: {}\n"
+        "content 0: d\ntool_call 1 #0 a f: {}\nfinish 1: stop\nfinish 0: length\n"
+        "usage total=1: {\"total_tokens\":1}\n",
+        RAAF_OK);
 }
 
 /* ---- characters ---- */
@@ -168,7 +171,9 @@ TEST(chat_text_with_escapes_is_decoded) {
 
 TEST(chat_surrogates_of_two_events_make_one_character) {
     CHECK_CHAT(DELTA("\"content\":\"a\\ud83d\"") DELTA("\"content\":\"\\ude00b\"") FINISH("stop"),
-               "content 0: a\ncontent 0: \xF0\x9F\x98\x80" "b\n" STOPPED, RAAF_OK);
+               "content 0: a\ncontent 0: \xF0\x9F\x98\x80"
+               "b\n" STOPPED,
+               RAAF_OK);
     CHECK_CHAT(DELTA("\"content\":\"\\ud83d\"") DELTA("\"content\":\"\"") DELTA("\"refusal\":\"x\"")
                    DELTA("\"content\":\"\\ude00\"") FINISH("stop"),
                "refusal 0: x\ncontent 0: \xF0\x9F\x98\x80\n" STOPPED, RAAF_OK);
@@ -182,7 +187,8 @@ TEST(chat_bytes_of_one_character_may_come_in_two_events) {
 TEST(chat_what_cannot_become_a_character_is_replaced) {
     CHECK_CHAT(DELTA("\"content\":\"a\xFF\"") DELTA("\"content\":\"\\ude00\"")
                    DELTA("\"content\":\"\\ud83dx\"") FINISH("stop"),
-               "content 0: a" FFFD "\ncontent 0: " FFFD "\ncontent 0: " FFFD "x\n" STOPPED, RAAF_OK);
+               "content 0: a" FFFD "\ncontent 0: " FFFD "\ncontent 0: " FFFD "x\n" STOPPED,
+               RAAF_OK);
 }
 
 TEST(chat_open_character_is_replaced_when_its_choice_finishes) {
@@ -194,21 +200,22 @@ TEST(chat_open_character_is_replaced_when_its_choice_finishes) {
 }
 
 TEST(chat_open_character_is_replaced_at_the_end_of_the_answer) {
-    CHECK_CHAT(DELTA("\"content\":\"a\\ud83d\"") "[DONE]",
-               "content 0: a\ncontent 0: " FFFD "\n", RAAF_OK);
+    CHECK_CHAT(DELTA("\"content\":\"a\\ud83d\"") "[DONE]", "content 0: a\ncontent 0: " FFFD "\n",
+               RAAF_OK);
     CHECK_CHAT(DELTA("\"content\":\"a\\ud83d\""), "content 0: a\ncontent 0: " FFFD "\n",
                RAAF_TRUNCATED);
 }
 
 TEST(chat_open_characters_are_kept_for_each_choice_and_kind_of_text) {
-    CHECK_CHAT("{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\ud83d\",\"reasoning\":\"\\ud83c\"}},"
-               "{\"index\":1,\"delta\":{\"content\":\"\\ud83e\"}}]}\n"
-               "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"\\udd23\"}},"
-               "{\"index\":0,\"delta\":{\"content\":\"\\ude00\",\"reasoning\":\"\\udf89\"}}]}\n"
-               "[DONE]",
-               "content 1: \xF0\x9F\xA4\xA3\nreasoning 0: \xF0\x9F\x8E\x89\n"
-               "content 0: \xF0\x9F\x98\x80\n",
-               RAAF_OK);
+    CHECK_CHAT(
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\ud83d\",\"reasoning\":\"\\ud83c\"}},"
+        "{\"index\":1,\"delta\":{\"content\":\"\\ud83e\"}}]}\n"
+        "{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"\\udd23\"}},"
+        "{\"index\":0,\"delta\":{\"content\":\"\\ude00\",\"reasoning\":\"\\udf89\"}}]}\n"
+        "[DONE]",
+        "content 1: \xF0\x9F\xA4\xA3\nreasoning 0: \xF0\x9F\x8E\x89\n"
+        "content 0: \xF0\x9F\x98\x80\n",
+        RAAF_OK);
 }
 
 /* ---- tool calls ---- */
@@ -228,15 +235,15 @@ TEST(chat_tool_call_is_joined_from_its_fragments) {
 }
 
 TEST(chat_tool_calls_may_run_side_by_side) {
-    CHECK_CHAT(CALLS("{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"[\"}}")
-                   CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}")
-                       CALLS("{\"index\":1,\"function\":{\"arguments\":\"]\"}},"
-                             "{\"index\":0,\"function\":{\"arguments\":\"}\"}}")
-                           FINISH("tool_calls"),
-               "tool_call_delta 0 #1 b g: [\ntool_call_delta 0 #0 a f: {\n"
-               "tool_call_delta 0 #1 b g: ]\ntool_call_delta 0 #0 a f: }\n"
-               "tool_call 0 #1 b g: []\ntool_call 0 #0 a f: {}\nfinish 0: tool_calls\n",
-               RAAF_OK);
+    CHECK_CHAT(
+        CALLS("{\"index\":1,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"[\"}}")
+            CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}")
+                CALLS("{\"index\":1,\"function\":{\"arguments\":\"]\"}},"
+                      "{\"index\":0,\"function\":{\"arguments\":\"}\"}}") FINISH("tool_calls"),
+        "tool_call_delta 0 #1 b g: [\ntool_call_delta 0 #0 a f: {\n"
+        "tool_call_delta 0 #1 b g: ]\ntool_call_delta 0 #0 a f: }\n"
+        "tool_call 0 #1 b g: []\ntool_call 0 #0 a f: {}\nfinish 0: tool_calls\n",
+        RAAF_OK);
 }
 
 TEST(chat_tool_index_is_a_key_of_any_size) {
@@ -288,8 +295,8 @@ TEST(chat_without_index_and_id_a_second_name_begins_a_call) {
 }
 
 TEST(chat_without_index_and_id_a_name_may_follow_the_arguments) {
-    CHECK_CHAT(CALLS("{\"function\":{\"arguments\":\"{}\"}}") CALLS("{\"function\":{\"name\":\"f\"}}")
-                   FINISH("stop"),
+    CHECK_CHAT(CALLS("{\"function\":{\"arguments\":\"{}\"}}")
+                   CALLS("{\"function\":{\"name\":\"f\"}}") FINISH("stop"),
                "tool_call_delta 0 #0  : {}\ntool_call_delta 0 #0  f: \n"
                "tool_call 0 #0  f: {}\n" STOPPED,
                RAAF_OK);
@@ -304,31 +311,33 @@ TEST(chat_made_tool_index_is_one_that_was_not_sent) {
 }
 
 TEST(chat_new_id_and_name_under_one_index_begin_a_call) {
-    CHECK_CHAT(CALLS("{\"index\":-1,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}")
-                   CALLS("{\"index\":-1,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"2\"}}")
-                       CALLS("{\"index\":-1,\"function\":{\"arguments\":\"3\"}}") FINISH("stop"),
-               "tool_call_delta 0 #-1 a f: 1\ntool_call_delta 0 #-1 b g: 2\n"
-               "tool_call_delta 0 #-1 b g: 3\n"
-               "tool_call 0 #-1 a f: 1\ntool_call 0 #-1 b g: 23\n" STOPPED,
-               RAAF_OK);
+    CHECK_CHAT(
+        CALLS("{\"index\":-1,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}")
+            CALLS("{\"index\":-1,\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":\"2\"}}")
+                CALLS("{\"index\":-1,\"function\":{\"arguments\":\"3\"}}") FINISH("stop"),
+        "tool_call_delta 0 #-1 a f: 1\ntool_call_delta 0 #-1 b g: 2\n"
+        "tool_call_delta 0 #-1 b g: 3\n"
+        "tool_call 0 #-1 a f: 1\ntool_call 0 #-1 b g: 23\n" STOPPED,
+        RAAF_OK);
 }
 
 TEST(chat_labels_that_come_with_each_fragment_change_nothing) {
-    CHECK_CHAT(CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}")
-                   CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"2\"}}")
-                       CALLS("{\"index\":0,\"id\":\"other\",\"function\":{\"name\":null,"
-                             "\"arguments\":\"3\"}}")
-                           CALLS("{\"index\":0,\"id\":\"\",\"function\":{\"name\":\"\"}}") FINISH("stop"),
-               "tool_call_delta 0 #0 a f: 1\ntool_call_delta 0 #0 a f: 2\n"
-               "tool_call_delta 0 #0 a f: 3\ntool_call_delta 0 #0 a f: \n"
-               "tool_call 0 #0 a f: 123\n" STOPPED,
-               RAAF_OK);
+    CHECK_CHAT(
+        CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}")
+            CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"2\"}}")
+                CALLS("{\"index\":0,\"id\":\"other\",\"function\":{\"name\":null,"
+                      "\"arguments\":\"3\"}}")
+                    CALLS("{\"index\":0,\"id\":\"\",\"function\":{\"name\":\"\"}}") FINISH("stop"),
+        "tool_call_delta 0 #0 a f: 1\ntool_call_delta 0 #0 a f: 2\n"
+        "tool_call_delta 0 #0 a f: 3\ntool_call_delta 0 #0 a f: \n"
+        "tool_call 0 #0 a f: 123\n" STOPPED,
+        RAAF_OK);
 }
 
 TEST(chat_id_and_name_may_come_late_or_in_pieces) {
-    CHECK_CHAT(CALLS("{\"index\":0}")
-                   CALLS("{\"index\":0,\"function\":{\"name\":\"get_\"}}")
-                       CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"time\"}}") FINISH("stop"),
+    CHECK_CHAT(CALLS("{\"index\":0}") CALLS("{\"index\":0,\"function\":{\"name\":\"get_\"}}")
+                   CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"time\"}}")
+                       FINISH("stop"),
                "tool_call_delta 0 #0  : \ntool_call_delta 0 #0  get_: \n"
                "tool_call_delta 0 #0 a get_time: \ntool_call 0 #0 a get_time: \n" STOPPED,
                RAAF_OK);
@@ -340,12 +349,14 @@ TEST(chat_arguments_may_be_an_object) {
                "tool_call_delta 0 #0 a f: { \"arguments\": [1, {\"x\":\"\\u00e9" FFFD "\"}]}\n"
                "tool_call 0 #0 a f: { \"arguments\": [1, {\"x\":\"\\u00e9" FFFD "\"}]}\n" STOPPED,
                RAAF_OK);
-    CHECK_CHAT(CALLS("{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":[\"a\",[{},2],{\"b\":1}]}}")
+    CHECK_CHAT(
+        CALLS("{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":[\"a\",[{},2],{\"b\":1}]}}")
+            FINISH("stop"),
+        "tool_call_delta 0 #0 a f: [\"a\",[{},2],{\"b\":1}]\n"
+        "tool_call 0 #0 a f: [\"a\",[{},2],{\"b\":1}]\n" STOPPED,
+        RAAF_OK);
+    CHECK_CHAT(CALLS("{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":null}}")
                    FINISH("stop"),
-               "tool_call_delta 0 #0 a f: [\"a\",[{},2],{\"b\":1}]\n"
-               "tool_call 0 #0 a f: [\"a\",[{},2],{\"b\":1}]\n" STOPPED,
-               RAAF_OK);
-    CHECK_CHAT(CALLS("{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":null}}") FINISH("stop"),
                "tool_call_delta 0 #0 a f: \ntool_call 0 #0 a f: \n" STOPPED, RAAF_OK);
 }
 
@@ -353,7 +364,8 @@ TEST(chat_character_split_over_two_fragments_is_joined) {
     CHECK_CHAT(CALLS("{\"index\":0,\"function\":{\"arguments\":\"\\\"\\ud83d\"}},"
                      "{\"index\":1,\"function\":{\"arguments\":\"\xE2\x82\"}}")
                    CALLS("{\"index\":1,\"function\":{\"arguments\":\"\xAC\"}},"
-                         "{\"index\":0,\"function\":{\"arguments\":\"\\ude00\\\"\"}}") FINISH("stop"),
+                         "{\"index\":0,\"function\":{\"arguments\":\"\\ude00\\\"\"}}")
+                       FINISH("stop"),
                "tool_call_delta 0 #0  : \"\ntool_call_delta 0 #1  : \n"
                "tool_call_delta 0 #1  : \xE2\x82\xAC\n"
                "tool_call_delta 0 #0  : \xF0\x9F\x98\x80\"\n"
@@ -377,37 +389,41 @@ TEST(chat_old_function_call_is_a_call_with_index_0) {
 }
 
 TEST(chat_tool_calls_belong_to_their_choices) {
-    CHECK_CHAT("{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\"}]}},"
-               "{\"index\":1,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"b\"}]}}]}\n"
-               "{\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n"
-               "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n",
-               "tool_call_delta 0 #0 a : \ntool_call_delta 1 #0 b : \n"
-               "tool_call 1 #0 b : \nfinish 1: tool_calls\n"
-               "tool_call 0 #0 a : \nfinish 0: tool_calls\n",
-               RAAF_OK);
+    CHECK_CHAT(
+        "{\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\"}]}},"
+        "{\"index\":1,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"b\"}]}}]}\n"
+        "{\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n"
+        "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n",
+        "tool_call_delta 0 #0 a : \ntool_call_delta 1 #0 b : \n"
+        "tool_call 1 #0 b : \nfinish 1: tool_calls\n"
+        "tool_call 0 #0 a : \nfinish 0: tool_calls\n",
+        RAAF_OK);
 }
 
 TEST(chat_tool_calls_that_no_finish_reason_closed_come_at_the_end) {
-    CHECK_CHAT(CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}") "[DONE]",
+    CHECK_CHAT(CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}"
+                     "}") "[DONE]",
                "tool_call_delta 0 #0 a f: {}\ntool_call 0 #0 a f: {}\n", RAAF_OK);
 }
 
 TEST(chat_tool_call_of_an_answer_that_was_cut_off_is_not_handed_over) {
-    CHECK_CHAT(CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"),
-               "tool_call_delta 0 #0 a f: {}\n", RAAF_TRUNCATED);
-    CHECK_CHAT(FINISH("stop")
-                   CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"),
+    CHECK_CHAT(
+        CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"),
+        "tool_call_delta 0 #0 a f: {}\n", RAAF_TRUNCATED);
+    CHECK_CHAT(FINISH("stop") CALLS(
+                   "{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"),
                STOPPED "tool_call_delta 0 #0 a f: {}\ntool_call 0 #0 a f: {}\n", RAAF_OK);
 }
 
 TEST(chat_tool_call_is_handed_over_once) {
-    CHECK_CHAT(CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}")
-                   FINISH("tool_calls") FINISH("tool_calls")
-                       CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}}")
-                           FINISH("tool_calls") "[DONE]",
-               "tool_call_delta 0 #0 a f: {}\ntool_call 0 #0 a f: {}\nfinish 0: tool_calls\n"
-               "tool_call_delta 0 #0 a f: \n",
-               RAAF_OK);
+    CHECK_CHAT(
+        CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}")
+            FINISH("tool_calls") FINISH("tool_calls")
+                CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}}")
+                    FINISH("tool_calls") "[DONE]",
+        "tool_call_delta 0 #0 a f: {}\ntool_call 0 #0 a f: {}\nfinish 0: tool_calls\n"
+        "tool_call_delta 0 #0 a f: \n",
+        RAAF_OK);
 }
 
 /* ---- finish, usage, progress ---- */
@@ -446,19 +462,20 @@ TEST(chat_choice_index_must_fit) {
 }
 
 TEST(chat_usage_is_handed_over_with_its_counts_and_its_source) {
-    CHECK_CHAT(FINISH("stop")
-               "{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,"
-               "\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":4,"
-               "\"cache_write_tokens\":3,\"audio_tokens\":2},\"completion_tokens_details\":{"
-               "\"reasoning_tokens\":1,\"audio_tokens\":0,\"accepted_prediction_tokens\":9},"
-               "\"cost\":0.5}}\n[DONE]",
-               STOPPED "usage prompt=10 completion=5 total=15 cached=4 cache_write=3 reasoning=1 "
-               "audio_prompt=2 audio_completion=0: {\"prompt_tokens\":10,\"completion_tokens\":5,"
-               "\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":4,"
-               "\"cache_write_tokens\":3,\"audio_tokens\":2},\"completion_tokens_details\":{"
-               "\"reasoning_tokens\":1,\"audio_tokens\":0,\"accepted_prediction_tokens\":9},"
-               "\"cost\":0.5}\n",
-               RAAF_OK);
+    CHECK_CHAT(
+        FINISH(
+            "stop") "{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":5,"
+                    "\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":4,"
+                    "\"cache_write_tokens\":3,\"audio_tokens\":2},\"completion_tokens_details\":{"
+                    "\"reasoning_tokens\":1,\"audio_tokens\":0,\"accepted_prediction_tokens\":9},"
+                    "\"cost\":0.5}}\n[DONE]",
+        STOPPED "usage prompt=10 completion=5 total=15 cached=4 cache_write=3 reasoning=1 "
+                "audio_prompt=2 audio_completion=0: {\"prompt_tokens\":10,\"completion_tokens\":5,"
+                "\"total_tokens\":15,\"prompt_tokens_details\":{\"cached_tokens\":4,"
+                "\"cache_write_tokens\":3,\"audio_tokens\":2},\"completion_tokens_details\":{"
+                "\"reasoning_tokens\":1,\"audio_tokens\":0,\"accepted_prediction_tokens\":9},"
+                "\"cost\":0.5}\n",
+        RAAF_OK);
 }
 
 TEST(chat_usage_that_is_null_is_none) {
@@ -467,18 +484,20 @@ TEST(chat_usage_that_is_null_is_none) {
 }
 
 TEST(chat_each_usage_is_handed_over) {
-    CHECK_CHAT("{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"total_tokens\":1}}\n"
-               "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"total_tokens\":2}}\n"
-               "{\"choices\":null,\"usage\":{\"total_tokens\":3}}\n",
-               "content 0: a\nusage total=1: {\"total_tokens\":1}\n" STOPPED
-               "usage total=2: {\"total_tokens\":2}\nusage total=3: {\"total_tokens\":3}\n",
-               RAAF_OK);
+    CHECK_CHAT(
+        "{\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"total_tokens\":1}}\n"
+        "{\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"total_tokens\":2}}\n"
+        "{\"choices\":null,\"usage\":{\"total_tokens\":3}}\n",
+        "content 0: a\nusage total=1: {\"total_tokens\":1}\n" STOPPED
+        "usage total=2: {\"total_tokens\":2}\nusage total=3: {\"total_tokens\":3}\n",
+        RAAF_OK);
 }
 
 TEST(chat_counts_that_are_not_counts_are_unknown) {
     CHECK_CHAT("{\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":-5,"
                "\"completion_tokens\":1.5,\"total_tokens\":\"7\",\"prompt_tokens_details\":null}}",
-               STOPPED "usage: {\"prompt_tokens\":-5,\"completion_tokens\":1.5,\"total_tokens\":\"7\","
+               STOPPED
+               "usage: {\"prompt_tokens\":-5,\"completion_tokens\":1.5,\"total_tokens\":\"7\","
                "\"prompt_tokens_details\":null}\n",
                RAAF_OK);
 }
@@ -486,7 +505,8 @@ TEST(chat_counts_that_are_not_counts_are_unknown) {
 TEST(chat_usage_may_stand_in_the_field_of_a_vendor) {
     CHECK_CHAT("{\"choices\":[{\"finish_reason\":\"stop\"}],\"x_groq\":{\"id\":\"r\",\"usage\":{"
                "\"prompt_tokens\":3,\"completion_tokens\":4}}}",
-               STOPPED "usage prompt=3 completion=4: {\"prompt_tokens\":3,\"completion_tokens\":4}\n",
+               STOPPED
+               "usage prompt=3 completion=4: {\"prompt_tokens\":3,\"completion_tokens\":4}\n",
                RAAF_OK);
     CHECK_CHAT("{\"usage\":{\"total_tokens\":1},\"choices\":[{\"finish_reason\":\"stop\"}],"
                "\"x_groq\":{\"usage\":{\"total_tokens\":2,\"prompt_tokens\":1}}}",
@@ -494,11 +514,12 @@ TEST(chat_usage_may_stand_in_the_field_of_a_vendor) {
 }
 
 TEST(chat_cached_tokens_have_two_spellings) {
-    CHECK_CHAT("{\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_cache_hit_tokens\":64,"
-               "\"prompt_cache_miss_tokens\":1}}",
-               STOPPED "usage cached=64: {\"prompt_cache_hit_tokens\":64,"
-               "\"prompt_cache_miss_tokens\":1}\n",
-               RAAF_OK);
+    CHECK_CHAT(
+        "{\"choices\":[{\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_cache_hit_tokens\":64,"
+        "\"prompt_cache_miss_tokens\":1}}",
+        STOPPED "usage cached=64: {\"prompt_cache_hit_tokens\":64,"
+                "\"prompt_cache_miss_tokens\":1}\n",
+        RAAF_OK);
 }
 
 static raaf_progress_t progress_after(const char *lines) {
@@ -570,14 +591,16 @@ TEST(chat_nothing_behind_the_terminal_mark_counts) {
 /* ---- errors ---- */
 
 TEST(chat_error_object_is_handed_over_with_its_fields) {
-    CHECK_CHAT(DELTA("\"content\":\"a\"")
-               "{\"error\":{\"message\":\"Slow down\",\"type\":\"rate_limit\",\"code\":\"too_many\","
-               "\"param\":\"model\",\"metadata\":{\"raw\":\"x\"}}}\n" DELTA("\"content\":\"late\""),
-               "content 0: a\n"
-               "error message=Slow down type=rate_limit code=too_many param=model: "
-               "{\"message\":\"Slow down\",\"type\":\"rate_limit\",\"code\":\"too_many\","
-               "\"param\":\"model\",\"metadata\":{\"raw\":\"x\"}}\n",
-               RAAF_PROVIDER_ERROR);
+    CHECK_CHAT(
+        DELTA("\"content\":\"a\"") "{\"error\":{\"message\":\"Slow "
+                                   "down\",\"type\":\"rate_limit\",\"code\":\"too_many\","
+                                   "\"param\":\"model\",\"metadata\":{\"raw\":\"x\"}}}\n" DELTA(
+                                       "\"content\":\"late\""),
+        "content 0: a\n"
+        "error message=Slow down type=rate_limit code=too_many param=model: "
+        "{\"message\":\"Slow down\",\"type\":\"rate_limit\",\"code\":\"too_many\","
+        "\"param\":\"model\",\"metadata\":{\"raw\":\"x\"}}\n",
+        RAAF_PROVIDER_ERROR);
 }
 
 TEST(chat_error_code_may_be_a_number) {
@@ -600,15 +623,16 @@ TEST(chat_error_that_is_null_or_empty_is_none) {
 }
 
 TEST(chat_error_wins_over_all_else_in_its_event) {
-    CHECK_CHAT("{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"no\"},\"finish_reason\":\"error\"}],"
-               "\"usage\":{\"total_tokens\":1},\"error\":{\"message\":\"m\",\"code\":502}}",
-               "error message=m code=502: {\"message\":\"m\",\"code\":502}\n", RAAF_PROVIDER_ERROR);
+    CHECK_CHAT(
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"no\"},\"finish_reason\":\"error\"}],"
+        "\"usage\":{\"total_tokens\":1},\"error\":{\"message\":\"m\",\"code\":502}}",
+        "error message=m code=502: {\"message\":\"m\",\"code\":502}\n", RAAF_PROVIDER_ERROR);
 }
 
 TEST(chat_error_is_the_last_that_is_handed_over) {
-    CHECK_CHAT(CALLS("{\"index\":0,\"id\":\"a\"}") DELTA("\"content\":\"\\ud83d\"") "{\"error\":\"x\"}",
-               "tool_call_delta 0 #0 a : \nerror message=x: {\"error\":\"x\"}\n",
-               RAAF_PROVIDER_ERROR);
+    CHECK_CHAT(
+        CALLS("{\"index\":0,\"id\":\"a\"}") DELTA("\"content\":\"\\ud83d\"") "{\"error\":\"x\"}",
+        "tool_call_delta 0 #0 a : \nerror message=x: {\"error\":\"x\"}\n", RAAF_PROVIDER_ERROR);
 }
 
 TEST(chat_event_named_error_is_an_error_whatever_it_holds) {
@@ -616,10 +640,11 @@ TEST(chat_event_named_error_is_an_error_whatever_it_holds) {
                "error message=m code=tool_use_failed: {\"message\":\"m\","
                "\"code\":\"tool_use_failed\"}\n",
                RAAF_PROVIDER_ERROR);
-    CHECK_CHAT("@error {\"message\":\"m\",\"type\":\"t\",\"code\":5,\"param\":\"p\"}",
-               "error message=m type=t code=5 param=p: {\"message\":\"m\",\"type\":\"t\",\"code\":5,"
-               "\"param\":\"p\"}\n",
-               RAAF_PROVIDER_ERROR);
+    CHECK_CHAT(
+        "@error {\"message\":\"m\",\"type\":\"t\",\"code\":5,\"param\":\"p\"}",
+        "error message=m type=t code=5 param=p: {\"message\":\"m\",\"type\":\"t\",\"code\":5,"
+        "\"param\":\"p\"}\n",
+        RAAF_PROVIDER_ERROR);
     CHECK_CHAT("@error {\"error\":null}", "error: {\"error\":null}\n", RAAF_PROVIDER_ERROR);
     CHECK_CHAT("@error upstream timed out", "error message=upstream timed out: \n",
                RAAF_PROVIDER_ERROR);
@@ -631,10 +656,11 @@ TEST(chat_event_named_error_is_an_error_whatever_it_holds) {
 }
 
 TEST(chat_object_that_calls_itself_an_error_is_one) {
-    CHECK_CHAT("{\"object\":\"error\",\"message\":\"too long\",\"type\":\"BadRequest\",\"code\":400}",
-               "error message=too long type=BadRequest code=400: {\"object\":\"error\","
-               "\"message\":\"too long\",\"type\":\"BadRequest\",\"code\":400}\n",
-               RAAF_PROVIDER_ERROR);
+    CHECK_CHAT(
+        "{\"object\":\"error\",\"message\":\"too long\",\"type\":\"BadRequest\",\"code\":400}",
+        "error message=too long type=BadRequest code=400: {\"object\":\"error\","
+        "\"message\":\"too long\",\"type\":\"BadRequest\",\"code\":400}\n",
+        RAAF_PROVIDER_ERROR);
 }
 
 TEST(chat_error_is_valid_utf8) {
@@ -659,7 +685,8 @@ static void check_raw_message(const char *unit, size_t expected) {
 
     raaf_buffer_init(&stream, 1 << 20);
     add_text(&stream, "event: error\ndata: x");
-    for (int i = 0; i < 5000; i++) add_text(&stream, unit);
+    for (int i = 0; i < 5000; i++)
+        add_text(&stream, unit);
     add_text(&stream, "\n\n");
     raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, note_message, NULL, 0, 0);
     CHECK_EQ_INT(raaf_decoder_feed(&decoder, stream.bytes, stream.len), RAAF_PROVIDER_ERROR);
@@ -706,17 +733,19 @@ TEST(chat_answer_of_a_wrong_type_is_malformed) {
 }
 
 TEST(chat_unknown_events_and_fields_pass) {
-    CHECK_CHAT("{}\n{\"type\":\"ping\"}\n{\"choices\":null}\n{\"choices\":[null]}\n"
-               "{\"object\":\"\",\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}\n"
-               "{\"choices\":[{\"index\":0,\"delta\":null}]}\n"
-               "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"tool_calls\":null,"
-               "\"function_call\":null,\"audio\":{\"data\":\"x\"}},\"message\":{\"content\":\"no\"}}],"
-               "\"citations\":[\"u\"]}\n" FINISH("stop"),
-               "content 0: a\n" STOPPED, RAAF_OK);
+    CHECK_CHAT(
+        "{}\n{\"type\":\"ping\"}\n{\"choices\":null}\n{\"choices\":[null]}\n"
+        "{\"object\":\"\",\"choices\":[],\"prompt_filter_results\":[{\"prompt_index\":0}]}\n"
+        "{\"choices\":[{\"index\":0,\"delta\":null}]}\n"
+        "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"tool_calls\":null,"
+        "\"function_call\":null,\"audio\":{\"data\":\"x\"}},\"message\":{\"content\":\"no\"}}],"
+        "\"citations\":[\"u\"]}\n" FINISH("stop"),
+        "content 0: a\n" STOPPED, RAAF_OK);
 }
 
 TEST(chat_event_without_any_data_passes) {
-    CHECK_CHAT("\n \n" DELTA("\"content\":\"a\"") FINISH("stop"), "content 0: a\n" STOPPED, RAAF_OK);
+    CHECK_CHAT("\n \n" DELTA("\"content\":\"a\"") FINISH("stop"), "content 0: a\n" STOPPED,
+               RAAF_OK);
 }
 
 /* ---- caps ---- */
@@ -801,9 +830,11 @@ static int decode_call_with(const char *key, size_t len, size_t repeats) {
 TEST(chat_labels_and_arguments_of_a_call_are_capped) {
     CHECK_EQ_INT(decode_call_with("\"function\":{\"name\":\"", 65536, 1), RAAF_TRUNCATED);
     CHECK_EQ_INT(decode_call_with("\"function\":{\"name\":\"", 65537, 1), RAAF_EVENT_TOO_LARGE);
-    CHECK_EQ_INT(decode_call_with("\"function\":{\"x\":\"y\"},\"z\":{\"id\":\"", 9, 1), RAAF_TRUNCATED);
+    CHECK_EQ_INT(decode_call_with("\"function\":{\"x\":\"y\"},\"z\":{\"id\":\"", 9, 1),
+                 RAAF_TRUNCATED);
     CHECK_EQ_INT(decode_call_with("\"function\":{\"arguments\":\"", 1 << 20, 4), RAAF_TRUNCATED);
-    CHECK_EQ_INT(decode_call_with("\"function\":{\"arguments\":\"", 4 << 20, 5), RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_INT(decode_call_with("\"function\":{\"arguments\":\"", 4 << 20, 5),
+                 RAAF_EVENT_TOO_LARGE);
 }
 
 TEST(chat_id_of_a_call_is_capped) {
@@ -814,7 +845,8 @@ TEST(chat_id_of_a_call_is_capped) {
         raaf_buffer_init(&stream, 1 << 20);
         transcript_init(&transcript);
         add_text(&stream, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"");
-        for (size_t i = 0; i < len; i++) add_text(&stream, "i");
+        for (size_t i = 0; i < len; i++)
+            add_text(&stream, "i");
         add_text(&stream, "\"}]}}]}\n\n");
         CHECK_EQ_INT(decode(&stream, 0, &transcript),
                      len > 65536 ? RAAF_EVENT_TOO_LARGE : RAAF_TRUNCATED);
@@ -826,10 +858,12 @@ TEST(chat_id_of_a_call_is_capped) {
 /* ---- the receiver, memory ---- */
 
 #define FULL                                                                                       \
-    "{\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"r\",\"content\":\"c\\ud83d\","           \
-    "\"refusal\":\"n\",\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\","     \
-    "\"arguments\":\"{\\\"x\\\":\\\"\\ud83d\"}}]}},{\"index\":1,\"delta\":{\"content\":\"d\"}}]}\n"  \
-    "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"},{\"index\":1,\"delta\":{}," \
+    "{\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"r\",\"content\":\"c\\ud83d\","          \
+    "\"refusal\":\"n\",\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\","    \
+    "\"arguments\":\"{\\\"x\\\":\\\"\\ud83d\"}}]}},{\"index\":1,\"delta\":{\"content\":\"d\"}}]}"  \
+    "\n"                                                                                           \
+    "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"},{\"index\":1,\"delta\":{" \
+    "},"                                                                                           \
     "\"finish_reason\":\"length\"}],\"usage\":{\"total_tokens\":5}}\n[DONE]"
 
 TEST(chat_receiver_stops_the_stream_at_any_delta) {

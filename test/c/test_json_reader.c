@@ -6,11 +6,16 @@
 enum { LIST = 2, ITEM, INNER, TEXT, NUMBER, SHARED };
 
 static const raaf_json_field_t fields[] = {
-    RAAF_JSON_FIELD(RAAF_JSON_ROOT, LIST, "list"),   RAAF_JSON_FIELD(RAAF_JSON_ROOT, ITEM, "item"),
-    RAAF_JSON_FIELD(RAAF_JSON_ROOT, TEXT, "text"),   RAAF_JSON_FIELD(RAAF_JSON_ROOT, NUMBER, "n"),
-    RAAF_JSON_FIELD(RAAF_JSON_ROOT, SHARED, "this"), RAAF_JSON_FIELD(RAAF_JSON_ROOT, SHARED, "that"),
-    RAAF_JSON_FIELD(LIST, TEXT, "text"),             RAAF_JSON_FIELD(LIST, INNER, "inner"),
-    RAAF_JSON_FIELD(ITEM, INNER, "inner"),           RAAF_JSON_FIELD(ITEM, TEXT, "text"),
+    RAAF_JSON_FIELD(RAAF_JSON_ROOT, LIST, "list"),
+    RAAF_JSON_FIELD(RAAF_JSON_ROOT, ITEM, "item"),
+    RAAF_JSON_FIELD(RAAF_JSON_ROOT, TEXT, "text"),
+    RAAF_JSON_FIELD(RAAF_JSON_ROOT, NUMBER, "n"),
+    RAAF_JSON_FIELD(RAAF_JSON_ROOT, SHARED, "this"),
+    RAAF_JSON_FIELD(RAAF_JSON_ROOT, SHARED, "that"),
+    RAAF_JSON_FIELD(LIST, TEXT, "text"),
+    RAAF_JSON_FIELD(LIST, INNER, "inner"),
+    RAAF_JSON_FIELD(ITEM, INNER, "inner"),
+    RAAF_JSON_FIELD(ITEM, TEXT, "text"),
     RAAF_JSON_FIELD(INNER, TEXT, "text"),
 };
 
@@ -144,7 +149,8 @@ TEST(json_reports_every_kind_of_value) {
 }
 
 TEST(json_reports_a_repeated_key_each_time) {
-    CHECK_READ("{\"text\":\"a\",\"text\":\"b\"}", "{1 s5=a s5=b }1={\"text\":\"a\",\"text\":\"b\"} ");
+    CHECK_READ("{\"text\":\"a\",\"text\":\"b\"}",
+               "{1 s5=a s5=b }1={\"text\":\"a\",\"text\":\"b\"} ");
 }
 
 TEST(json_gives_the_source_of_an_object_as_it_was_written) {
@@ -214,15 +220,18 @@ static void check_surrogates(const char *escaped, const char *expected, size_t e
 
 TEST(json_makes_one_character_of_a_pair_of_surrogates) {
     CHECK_SURROGATES("\\ud83d\\ude00", "\xF0\x9F\x98\x80");
-    CHECK_SURROGATES("a\\uD83D\\uDE00b\\n", "a\xF0\x9F\x98\x80" "b\n");
+    CHECK_SURROGATES("a\\uD83D\\uDE00b\\n", "a\xF0\x9F\x98\x80"
+                                            "b\n");
     CHECK_SURROGATES("\\ud800\\udc00\\udbff\\udfff", "\xF0\x90\x80\x80\xF4\x8F\xBF\xBF");
 }
 
 TEST(json_keeps_a_lone_surrogate_in_three_bytes_and_what_follows_it) {
     CHECK_SURROGATES("\\ud83d", "\xED\xA0\xBD");
     CHECK_SURROGATES("\\ude00", "\xED\xB8\x80");
-    CHECK_SURROGATES("\\ud83dabc", "\xED\xA0\xBD" "abc");
-    CHECK_SURROGATES("\\ud83d\\u0041", "\xED\xA0\xBD" "A");
+    CHECK_SURROGATES("\\ud83dabc", "\xED\xA0\xBD"
+                                   "abc");
+    CHECK_SURROGATES("\\ud83d\\u0041", "\xED\xA0\xBD"
+                                       "A");
     CHECK_SURROGATES("\\ud83d\\n", "\xED\xA0\xBD\n");
     CHECK_SURROGATES("\\ud83d\\\\ude00", "\xED\xA0\xBD\\ude00");
     CHECK_SURROGATES("\\ud83d\\ud83d\\ude00", "\xED\xA0\xBD\xF0\x9F\x98\x80");
@@ -275,7 +284,7 @@ static void check_long_string(size_t len, const char *unit, size_t decoded_len) 
 }
 
 TEST(json_reads_strings_of_any_length) {
-    static const size_t lengths[] = {1,    100,  1000, 1010, 1018, 1019, 1020, 1024, 2030, 2034,
+    static const size_t lengths[] = {1,    100,  1000, 1010, 1018, 1019, 1020, 1024, 2030,  2034,
                                      2035, 2036, 2037, 2038, 2040, 2048, 4096, 8191, 100000};
 
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
@@ -293,11 +302,14 @@ TEST(json_needs_no_more_memory_for_deep_nesting_around_long_strings) {
 
     raaf_buffer_init(&input, 1 << 20);
     raaf_buffer_append(&input, "{\"a\":[\"", 7);
-    for (int i = 0; i < 1500; i++) raaf_buffer_append(&input, "\\n", 2);
+    for (int i = 0; i < 1500; i++)
+        raaf_buffer_append(&input, "\\n", 2);
     raaf_buffer_append(&input, "\"", 1);
-    for (int i = 0; i < 126; i++) raaf_buffer_append(&input, ",[1", 3);
+    for (int i = 0; i < 126; i++)
+        raaf_buffer_append(&input, ",[1", 3);
     raaf_buffer_append(&input, ",\"", 2);
-    for (int i = 0; i < 9000; i++) raaf_buffer_append(&input, "\\t", 2);
+    for (int i = 0; i < 9000; i++)
+        raaf_buffer_append(&input, "\\t", 2);
     raaf_buffer_append(&input, "\"", 1);
 
     raaf_buffer_init(&report.text, (size_t)1 << 30);
@@ -307,7 +319,8 @@ TEST(json_needs_no_more_memory_for_deep_nesting_around_long_strings) {
     CHECK_EQ_INT(raaf_json_read(&reader, input.bytes, input.len - 1, write_value, &report),
                  RAAF_INVALID_JSON);
     CHECK_EQ_INT(memory_calls() - before, 1);
-    for (int i = 0; i < 127; i++) raaf_buffer_append(&input, "]", 1);
+    for (int i = 0; i < 127; i++)
+        raaf_buffer_append(&input, "]", 1);
     raaf_buffer_append(&input, "}", 1);
     before = memory_calls();
     CHECK_EQ_INT(raaf_json_read(&reader, input.bytes, input.len, write_value, &report), RAAF_OK);
@@ -320,20 +333,86 @@ TEST(json_needs_no_more_memory_for_deep_nesting_around_long_strings) {
 /* ---- what is refused ---- */
 
 TEST(json_refuses_what_is_not_json) {
-    static const char *const texts[] = {
-        "", " ", "\n", "{", "}", "{\"", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,",
-        "{\"a\":1,}", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\" 1}", "{a:1}", "{'a':1}", "{1:1}",
-        "{\"a\":1 \"b\":2}", "{\"a\":[1,]}", "{\"a\":[,1]}", "{\"a\":[1 2]}", "{\"a\":[1}", "{]",
-        "{\"a\":tru}", "{\"a\":True}", "{\"a\":nul}", "{\"a\":nulll}", "{\"a\":NaN}",
-        "{\"a\":Infinity}", "{\"a\":undefined}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":.5}",
-        "{\"a\":+1}", "{\"a\":-}", "{\"a\":1e}", "{\"a\":0x1}", "{\"a\":1e+}", "{\"a\":--1}",
-        "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\\ud83\"}",
-        "{\"a\":\"\\", "{\"a\":\"\\u", "{\"a\":\"\\ud83d", "{\"a\":\"\\ud83d\\", "{\"a\":\"\\\"}",
-        "{\"a\":\"tab\there\"}", "{\"a\":\"line\nend\"}", "{\"a\":\"\x01\"}", "{\"a\":\"\x1F\"}",
-        "{\"a\":1}x", "{\"a\":1}{}", "{} {}", "{},", "{}]", "{}\"", "{} \"unfinished", "{}1", "{}t",
-        "{}\\", "/* c */{}", "{/* c */}", "{}// c", "\xEF\xBB\xBF{}", "hello", "<html>", "nope",
-        "{\v}", "{\f}", "\v{}", "{}\f", "{\"a\":\v1}", "\\ud83d", "{\\ud83d:1}", "{\"a\":\\ud83d}",
-        "[DONE]"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "\n",
+                                        "{",
+                                        "}",
+                                        "{\"",
+                                        "{\"a",
+                                        "{\"a\"",
+                                        "{\"a\":",
+                                        "{\"a\":1",
+                                        "{\"a\":1,",
+                                        "{\"a\":1,}",
+                                        "{,}",
+                                        "{\"a\"}",
+                                        "{\"a\":}",
+                                        "{\"a\" 1}",
+                                        "{a:1}",
+                                        "{'a':1}",
+                                        "{1:1}",
+                                        "{\"a\":1 \"b\":2}",
+                                        "{\"a\":[1,]}",
+                                        "{\"a\":[,1]}",
+                                        "{\"a\":[1 2]}",
+                                        "{\"a\":[1}",
+                                        "{]",
+                                        "{\"a\":tru}",
+                                        "{\"a\":True}",
+                                        "{\"a\":nul}",
+                                        "{\"a\":nulll}",
+                                        "{\"a\":NaN}",
+                                        "{\"a\":Infinity}",
+                                        "{\"a\":undefined}",
+                                        "{\"a\":01}",
+                                        "{\"a\":1.}",
+                                        "{\"a\":.5}",
+                                        "{\"a\":+1}",
+                                        "{\"a\":-}",
+                                        "{\"a\":1e}",
+                                        "{\"a\":0x1}",
+                                        "{\"a\":1e+}",
+                                        "{\"a\":--1}",
+                                        "{\"a\":\"\\x\"}",
+                                        "{\"a\":\"\\u12\"}",
+                                        "{\"a\":\"\\u12g4\"}",
+                                        "{\"a\":\"\\ud83\"}",
+                                        "{\"a\":\"\\",
+                                        "{\"a\":\"\\u",
+                                        "{\"a\":\"\\ud83d",
+                                        "{\"a\":\"\\ud83d\\",
+                                        "{\"a\":\"\\\"}",
+                                        "{\"a\":\"tab\there\"}",
+                                        "{\"a\":\"line\nend\"}",
+                                        "{\"a\":\"\x01\"}",
+                                        "{\"a\":\"\x1F\"}",
+                                        "{\"a\":1}x",
+                                        "{\"a\":1}{}",
+                                        "{} {}",
+                                        "{},",
+                                        "{}]",
+                                        "{}\"",
+                                        "{} \"unfinished",
+                                        "{}1",
+                                        "{}t",
+                                        "{}\\",
+                                        "/* c */{}",
+                                        "{/* c */}",
+                                        "{}// c",
+                                        "\xEF\xBB\xBF{}",
+                                        "hello",
+                                        "<html>",
+                                        "nope",
+                                        "{\v}",
+                                        "{\f}",
+                                        "\v{}",
+                                        "{}\f",
+                                        "{\"a\":\v1}",
+                                        "\\ud83d",
+                                        "{\\ud83d:1}",
+                                        "{\"a\":\\ud83d}",
+                                        "[DONE]"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         check_refused(texts[i], strlen(texts[i]), RAAF_INVALID_JSON);
@@ -350,8 +429,9 @@ TEST(json_refuses_nul_bytes_wherever_they_stand) {
 }
 
 TEST(json_refuses_whatever_is_no_object) {
-    static const char *const texts[] = {"[]", "[1,2]", " [{\"text\":\"no\"}] ", "1", "-1.5e3", "\"a\"",
-                                        "true", "false", "null", " null\n", "\"\\ud83d\"", "[[[]]]"};
+    static const char *const texts[] = {
+        "[]",   "[1,2]",   " [{\"text\":\"no\"}] ", "1",     "-1.5e3", "\"a\"", "true", "false",
+        "null", " null\n", "\"\\ud83d\"",           "[[[]]]"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         check_refused(texts[i], strlen(texts[i]), RAAF_INVALID_EVENT);
@@ -359,9 +439,10 @@ TEST(json_refuses_whatever_is_no_object) {
 }
 
 TEST(json_tells_what_is_no_object_from_what_is_no_json) {
-    static const char *const texts[] = {"[", "[1", "]", "1 2", "1,2", "[] []", "[] \"unfinished",
-                                        "tru", "nulll", "\"a", "1],\"v\":[2", "]}", "1]}", ",", "-",
-                                        "1]", "[]]"};
+    static const char *const texts[] = {
+        "[",   "[1",    "]",   "1 2",         "1,2", "[] []", "[] \"unfinished",
+        "tru", "nulll", "\"a", "1],\"v\":[2", "]}",  "1]}",   ",",
+        "-",   "1]",    "[]]"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         check_refused(texts[i], strlen(texts[i]), RAAF_INVALID_JSON);
@@ -378,9 +459,11 @@ static void check_depth(const char *unit, size_t levels, const char *close, int 
     raaf_buffer_init(&input, (size_t)1 << 30);
     raaf_buffer_reserve(&input, (levels + 2) * (unit_len + 1));
     raaf_buffer_append(&input, "{\"list\":", 8);
-    for (size_t i = 1; i < levels; i++) raaf_buffer_append(&input, unit, unit_len);
+    for (size_t i = 1; i < levels; i++)
+        raaf_buffer_append(&input, unit, unit_len);
     raaf_buffer_append(&input, "1", 1);
-    for (size_t i = 1; close != NULL && i < levels; i++) raaf_buffer_append(&input, close, 1);
+    for (size_t i = 1; close != NULL && i < levels; i++)
+        raaf_buffer_append(&input, close, 1);
     raaf_buffer_append(&input, "}", close != NULL);
     CHECK_EQ_INT(read_with(&fields_table, input.bytes, input.len, &report), expected);
     raaf_buffer_free(&report.text);
@@ -449,7 +532,8 @@ TEST(json_reader_remembers_nothing_of_a_broken_event) {
 }
 
 TEST(json_table_that_is_not_in_order_is_refused) {
-    static const raaf_json_field_t mixed[] = {RAAF_JSON_FIELD(2, 3, "b"), RAAF_JSON_FIELD(1, 2, "a")};
+    static const raaf_json_field_t mixed[] = {RAAF_JSON_FIELD(2, 3, "b"),
+                                              RAAF_JSON_FIELD(1, 2, "a")};
     static const raaf_json_field_t high[] = {RAAF_JSON_FIELD(RAAF_JSON_MAX_PARENT + 1, 3, "b")};
     report_text_t report;
 
@@ -479,7 +563,8 @@ TEST(json_reading_reports_that_memory_ran_out) {
 
     raaf_buffer_init(&input, 1 << 20);
     raaf_buffer_append(&input, "{\"other\":\"\\ud83d", 16);
-    for (int i = 0; i < 3000; i++) raaf_buffer_append(&input, "\\n", 2);
+    for (int i = 0; i < 3000; i++)
+        raaf_buffer_append(&input, "\\n", 2);
     raaf_buffer_append(&input, "\"}", 2);
     raaf_buffer_init(&report.text, 1 << 20);
     raaf_buffer_reserve(&report.text, 1 << 15);

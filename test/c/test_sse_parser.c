@@ -237,8 +237,7 @@ TEST(sse_retry_counts_if_it_is_all_digits) {
     CHECK_STREAM("retry: 0\ndata: a\n\n", "[|a||0]");
     CHECK_STREAM("retry: 1.5\ndata: a\n\nretry: -1\ndata: b\n\nretry: 5s\ndata: c\n\n",
                  "[|a|][|b|][|c|]");
-    CHECK_STREAM("retry:\ndata: a\n\nretry\ndata: b\n\nretry:  5\ndata: c\n\n",
-                 "[|a|][|b|][|c|]");
+    CHECK_STREAM("retry:\ndata: a\n\nretry\ndata: b\n\nretry:  5\ndata: c\n\n", "[|a|][|b|][|c|]");
     CHECK_STREAM("retry: 1\nretry: x\ndata: a\n\n", "[|a||1]");
 }
 
@@ -284,8 +283,12 @@ TEST(sse_bom_is_dropped_once_and_only_at_the_start) {
 }
 
 TEST(sse_part_of_a_bom_is_part_of_the_line) {
-    CHECK_STREAM("\xEF\xBB" "data: x\n\ndata: y\n\n", "[|y|]");
-    CHECK_STREAM("\xEF" "data: x\n\ndata: y\n\n", "[|y|]");
+    CHECK_STREAM("\xEF\xBB"
+                 "data: x\n\ndata: y\n\n",
+                 "[|y|]");
+    CHECK_STREAM("\xEF"
+                 "data: x\n\ndata: y\n\n",
+                 "[|y|]");
     CHECK_STREAM("\xEF\xBB", "");
     CHECK_STREAM("\xEF\xBB\n\ndata: y\n\n", "[|y|]");
 }
@@ -310,10 +313,10 @@ TEST(sse_pending_tells_whether_something_is_unfinished) {
     static const struct {
         const char *fed;
         bool pending;
-    } cases[] = {{"", false},           {"data: a\n\n", false}, {"d", true},
-                 {"data: a\n", true},   {": comment", true},    {": comment\n", false},
-                 {"event: e\n", true},  {"id: 1\n", false},     {"\xEF", true},
-                 {BOM, false},          {"data: a\r\n\r", false}};
+    } cases[] = {{"", false},          {"data: a\n\n", false},  {"d", true},
+                 {"data: a\n", true},  {": comment", true},     {": comment\n", false},
+                 {"event: e\n", true}, {"id: 1\n", false},      {"\xEF", true},
+                 {BOM, false},         {"data: a\r\n\r", false}};
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         raaf_sse_parser_t parser;
@@ -486,9 +489,9 @@ TEST(sse_feed_reports_that_memory_ran_out) {
 /* ---- anything ---- */
 
 TEST(sse_random_streams_say_the_same_in_any_pieces) {
-    static const char *const words[] = {"data", "data:", "data: ", "event: ", "id: ", "retry: ", ":",
-                                        "\n",   "\r",    "\r\n",   "\n\n",    " ",    "x",       "7",
-                                        "\0",   BOM,     "\xEF",   "\r\r",    "abc",  "\n"};
+    static const char *const words[] = {
+        "data", "data:", "data: ", "event: ", "id: ", "retry: ", ":",    "\n",   "\r",  "\r\n",
+        "\n\n", " ",     "x",      "7",       "\0",   BOM,       "\xEF", "\r\r", "abc", "\n"};
     uint64_t random = 31337;
 
     for (int round = 0; round < 1500; round++) {
@@ -510,8 +513,8 @@ TEST(sse_random_streams_say_the_same_in_any_pieces) {
         raaf_sse_parser_init(&parser, on_event, &record, limits.max_line, limits.max_event);
         rc = run(&parser, (cut_t){0}, input, len);
         for (int step = 1; step <= 3; step++) {
-            check_cut((cut_t){.step = step}, limits, input, len, record.text.bytes,
-                      record.text.len, rc);
+            check_cut((cut_t){.step = step}, limits, input, len, record.text.bytes, record.text.len,
+                      rc);
         }
         check_cut((cut_t){.step = -1, .random = random}, limits, input, len, record.text.bytes,
                   record.text.len, rc);

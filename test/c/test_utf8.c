@@ -13,7 +13,11 @@
 
 static size_t plain_decode(const uint8_t *at, size_t left, uint32_t *code) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
+    size_t len = at[0] < 0x80       ? 1
+                 : at[0] >> 5 == 6  ? 2
+                 : at[0] >> 4 == 14 ? 3
+                 : at[0] >> 3 == 30 ? 4
+                                    : 0;
 
     if (len == 0 || len > left) return 0;
     *code = len == 1 ? at[0] : at[0] & (0x7Fu >> len);
@@ -67,8 +71,9 @@ TEST(utf8_is_judged_as_a_plain_decoder_does_on_every_short_sequence) {
 }
 
 TEST(utf8_is_judged_as_a_plain_decoder_does_at_every_position_of_a_long_text) {
-    static const char *const pieces[] = {"a", "\x7F", "\xC3\xA9", "\xE2\x82\xAC", SMILE, "\x80",
-                                         "\xC0\x80", HIGH, "\xF4\x90\x80\x80", "\xE2\x82", ""};
+    static const char *const pieces[] = {
+        "a",        "\x7F", "\xC3\xA9",         "\xE2\x82\xAC", SMILE, "\x80",
+        "\xC0\x80", HIGH,   "\xF4\x90\x80\x80", "\xE2\x82",     ""};
     char text[64];
 
     for (size_t piece = 0; piece < sizeof pieces / sizeof pieces[0]; piece++) {

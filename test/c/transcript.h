@@ -52,9 +52,12 @@ static inline void transcript_slice(transcript_t *transcript, raaf_slice_t slice
     if (slice.len == 0) return;
     if (!raaf_utf8_valid(slice.bytes, slice.len)) transcript->invalid = true;
     for (size_t i = 0; i < slice.len; i++) {
-        if (slice.bytes[i] == '\n') transcript_text(transcript, "\\n");
-        else if (slice.bytes[i] == '\0') transcript_text(transcript, "\\0");
-        else transcript_bytes(transcript, slice.bytes + i, 1);
+        if (slice.bytes[i] == '\n')
+            transcript_text(transcript, "\\n");
+        else if (slice.bytes[i] == '\0')
+            transcript_text(transcript, "\\0");
+        else
+            transcript_bytes(transcript, slice.bytes + i, 1);
     }
 }
 

@@ -110,6 +110,8 @@ static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delt
     raaf_chunk_t chunk = {.type = (uint8_t)delta->type, .choice = delta->choice};
     int result = carry(&chunk, delta);
     if (result != RAAF_OK) return result;
+    /* A whole call brings no new piece: its arguments came in deltas before. */
+    if (delta->type == RAAF_CHUNK_TOOL_CALL) chunk.len = 0;
     chunk.text = stream->request->limits.retain_text ? choice->content : NULL;
     chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
     return push(stream, &chunk);

@@ -255,9 +255,9 @@ module RAAF
 
       # Everything that can be interrupted stands where `release` follows.
       def consume(deadline: nil, starting: false, &block)
-        check_here
         return if finished?
 
+        check_here
         consumer = Consumer.new(Thread.current, Fiber.current)
         begin
           claim(consumer)
@@ -270,14 +270,15 @@ module RAAF
 
       # @return [Boolean] false: the time was over before the end
       def take_all(deadline)
-        loop do
+        last = nil
+        until last&.terminal? # not `loop`, which swallows a StopIteration of the block's
           terminal = native.each(deadline && (deadline - now)) { |chunk| yield chunk }
           return false unless terminal
 
           last = settle(terminal)
           yield last
-          return true if last.terminal?
         end
+        true
       end
 
       def claim(consumer)

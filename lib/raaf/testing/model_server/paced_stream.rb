@@ -8,6 +8,8 @@ module RAAF
       class PacedStream
         # Seconds until a client that does not read is tried again.
         RETRY_DELAY = 0.01
+        # Seconds behind its time after which an answer gives up catching up.
+        MAX_LAG = 1
 
         # @param response [Response] started already
         # @param connection [Connection]
@@ -25,6 +27,7 @@ module RAAF
         # @param now [Float] seconds, monotonic clock
         # @return [Float, nil] when the first write is due
         def begin(now)
+          @due = now
           @lock.synchronize { schedule(now) unless @over }
         end
 
@@ -72,11 +75,14 @@ module RAAF
           @unsent.empty?
         end
 
-        # After the last event there are no bytes of the body, only the mark that ends it.
+        # Counts from when the last write was due, not from when it was done: on a busy machine an answer comes
+        # in larger steps, but not later. After the last event there are no bytes of the body, only the mark that
+        # ends it.
         def schedule(now)
           delay, @bytes = @events.next
           @unsent = @bytes ? @response.frame(@bytes) : @response.ending
-          now + (delay || 0)
+          @due = now if now - @due > MAX_LAG
+          @due += delay || 0
         end
 
         def complete

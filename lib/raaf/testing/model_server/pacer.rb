@@ -79,7 +79,7 @@ module RAAF
 
         def step(stream, now, message)
           due = stream.public_send(message, now)
-          (@wheel[[tick(due), @tick].max + 1] ||= []) << stream if due
+          (@wheel[[tick(due), @tick].max + 1] ||= []) << stream if due # never in a tick that is being gone through
         rescue => e
           @journal.add_error(e)
           stream.fail
