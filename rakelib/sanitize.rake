@@ -72,7 +72,10 @@ namespace :spec do
   begin
     require "ruby_memcheck"
     require "ruby_memcheck/rspec/rake_task"
-    RubyMemcheck.config(binary_name: EXTENSION)
+    # Programs that specs start run at their own speed: seconds for each Ruby would be too much. What they fork is watched.
+    # Fair scheduling: valgrind runs one thread at a time and would else let one that spins starve the reactor.
+    options = RubyMemcheck::Configuration::DEFAULT_VALGRIND_OPTIONS - ["--trace-children=yes"]
+    RubyMemcheck.config(binary_name: EXTENSION, valgrind_options: [*options, "--fair-sched=try"])
     desc "Run the specs under valgrind (SPEC=path for one file)"
     RubyMemcheck::RSpec::RakeTask.new(memcheck: :compile)
     # Before the specs: 20 to 50 times slower, so their time limits are widened.

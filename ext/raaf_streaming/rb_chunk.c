@@ -76,8 +76,7 @@ VALUE rb_raaf_chunk_new(VALUE owner, raaf_chunk_t *item) {
 
 /* The attribute set from Ruby, or Qundef. */
 static VALUE attribute(const chunk_t *chunk, VALUE name) {
-    return NIL_P(chunk->attributes) ? Qundef
-                                    : rb_hash_lookup2(chunk->attributes, name, Qundef);
+    return NIL_P(chunk->attributes) ? Qundef : rb_hash_lookup2(chunk->attributes, name, Qundef);
 }
 
 static VALUE string(const char *bytes, size_t len) {
@@ -111,8 +110,7 @@ static VALUE chunk_get_cumulative(VALUE self) {
     VALUE set = attribute(chunk, sym_cumulative);
     if (set != Qundef) return set;
     VALUE text = string(NULL, chunk->item.text ? chunk->item.text_len : 0);
-    if (chunk->item.text)
-        raaf_text_copy(chunk->item.text, RSTRING_PTR(text), chunk->item.text_len);
+    if (chunk->item.text) raaf_text_copy(chunk->item.text, RSTRING_PTR(text), chunk->item.text_len);
     RB_GC_GUARD(self);
     return text;
 }
@@ -206,6 +204,7 @@ static raaf_chunk_payload_t *copy_payload(const raaf_chunk_t *item) {
     return raaf_chunk_payload_new(&delta);
 }
 
+/* A copy is never frozen, and keeps its stream. */
 static VALUE chunk_initialize_copy(VALUE self, VALUE other) {
     chunk_t *to = get(self), *from = get(other);
     if (to == from) return self;
@@ -245,11 +244,11 @@ VALUE rb_raaf_usage_hash(const raaf_usage_t *usage) {
 
 static void define_symbols(void) {
     static const char *const attributes[] = {
-        "type",      "delta",      "cumulative",     "seq",       "choice",
-        "metadata",  "tool_name",  "tool_id",        "tool_index", "arguments",
-        "raw_arguments", "result", "final_response", "usage",     "finish_reason",
-        "error",     "exception",  "retry_after",    "session_id", "user_id",
-        "terminal",  "stream_id",  "handoff",        "status",    "citation"};
+        "type",          "delta",     "cumulative",     "seq",        "choice",
+        "metadata",      "tool_name", "tool_id",        "tool_index", "arguments",
+        "raw_arguments", "result",    "final_response", "usage",      "finish_reason",
+        "error",         "exception", "retry_after",    "session_id", "user_id",
+        "terminal",      "stream_id", "handoff",        "status",     "citation"};
     for (int i = 0; i < RAAF_CHUNK_TYPE_COUNT; i++)
         type_symbols[i] = ID2SYM(rb_intern(raaf_chunk_type_name((raaf_chunk_type_t)i)));
     known_attributes = rb_hash_new();

@@ -115,6 +115,7 @@ static VALUE dispatch_lag(VALUE self) {
     return DBL2NUM((double)raaf_dispatch_queue_lag(get(self)->queue) / 1e9);
 }
 
+/* @return [Integer] handles that are attached */
 static VALUE dispatch_size(VALUE self) {
     return SIZET2NUM(RHASH_SIZE(get(self)->handles));
 }
@@ -125,6 +126,12 @@ static VALUE dispatch_handles(VALUE self) {
 }
 
 void rb_raaf_init_dispatch_queue(void) {
+    /*
+     * Document-class: RAAF::Streaming::DispatchQueue
+     * Where the dispatcher's threads find the streams whose callbacks have something to do.
+     *
+     * @api private
+     */
     VALUE cDispatch = rb_define_class_under(mStreaming, "DispatchQueue", rb_cObject);
     rb_define_alloc_func(cDispatch, dispatch_alloc);
     rb_define_method(cDispatch, "attach", dispatch_attach, 2);

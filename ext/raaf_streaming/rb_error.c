@@ -11,11 +11,15 @@
 
 static const char *class_for(int code) {
     switch (code) {
-    case RAAF_INVALID_REQUEST: return "InvalidRequestError";
+    case RAAF_INVALID_REQUEST:
+        return "InvalidRequestError";
     case RAAF_CANCELLED:
-    case RAAF_SHUTDOWN: return "CancelledError";
-    case RAAF_SYSTEM: return "Error";
-    default: return "ProtocolError";
+    case RAAF_SHUTDOWN:
+        return "CancelledError";
+    case RAAF_SYSTEM:
+        return "Error";
+    default:
+        return "ProtocolError";
     }
 }
 
@@ -35,4 +39,3 @@ void rb_raaf_raise_code(int code, const char *detail) {
                  strerror(errno));
     rb_raise(find_class(class_for(code)), "%s: %s", detail, raaf_result_code_text(code));
 }
-

@@ -77,7 +77,11 @@ static VALUE sse_alloc(VALUE class) {
     return self;
 }
 
-/* SSEParser.new(max_line: 8 MiB, max_event: 16 MiB): limits in bytes. */
+/*
+ * @overload initialize(max_line: 8388608, max_event: 16777216)
+ *   @param max_line [Integer] bytes of one line; more is a ProtocolError
+ *   @param max_event [Integer] bytes of one event's data; more is a ProtocolError
+ */
 static VALUE sse_initialize(int argc, VALUE *argv, VALUE self) {
     static ID keywords[2];
     if (!keywords[0]) {
@@ -111,8 +115,7 @@ static VALUE read_event(sse_t *sse) {
     VALUE id = text(at, head.id_len);
     at += head.id_len;
     sse->read = (size_t)(at - sse->noted.bytes);
-    return rb_struct_new(cEvent, type, data, id,
-                         head.retry_ms < 0 ? Qnil : LL2NUM(head.retry_ms));
+    return rb_struct_new(cEvent, type, data, id, head.retry_ms < 0 ? Qnil : LL2NUM(head.retry_ms));
 }
 
 static VALUE read_events(VALUE self) {
@@ -125,17 +128,28 @@ static VALUE read_events(VALUE self) {
     return events;
 }
 
-/* feed(bytes) → Array of the events they complete. Raises ProtocolError over a limit. */
+/*
+ * Takes the next bytes of the stream.
+ *
+ * @param bytes [String]
+ * @return [Array<Event>] the events they complete
+ * @raise [Errors::ProtocolError] over a limit; nothing can be fed afterwards
+ */
 static VALUE sse_feed(VALUE self, VALUE bytes) {
     StringValue(bytes);
-    int result = raaf_sse_parser_feed(&sse_get(self)->parser, RSTRING_PTR(bytes),
-                                      RSTRING_LEN(bytes));
+    int result =
+        raaf_sse_parser_feed(&sse_get(self)->parser, RSTRING_PTR(bytes), RSTRING_LEN(bytes));
     RB_GC_GUARD(bytes);
     if (result < 0) rb_raaf_raise_code(result, "the event stream");
     return read_events(self);
 }
 
-/* finish → Array: the last event, if its blank line is missing. */
+/*
+ * The input has ended.
+ *
+ * @return [Array<Event>] the last event, if its blank line is missing
+ * @raise [Errors::ProtocolError] over a limit
+ */
 static VALUE sse_finish(VALUE self) {
     int result = raaf_sse_parser_finish(&sse_get(self)->parser);
     if (result < 0) rb_raaf_raise_code(result, "the event stream");
@@ -202,7 +216,12 @@ static raaf_request_limits_t decoder_limits(bool skip_malformed) {
     };
 }
 
-/* Decoder.new(dialect = :openai_chat, skip_malformed: false). ArgumentError: no such dialect. */
+/*
+ * @overload initialize(dialect = :openai_chat, skip_malformed: false)
+ *   @param dialect [Symbol]
+ *   @param skip_malformed [Boolean] count events that are malformed, instead of failing
+ *   @raise [ArgumentError] for an unknown dialect
+ */
 static VALUE decoder_initialize(int argc, VALUE *argv, VALUE self) {
     static ID keyword;
     if (!keyword) keyword = rb_intern("skip_malformed");
@@ -242,8 +261,11 @@ static decoder_t *decoder_open(VALUE self) {
 }
 
 /*
- * feed(bytes) → Array of Chunks. After the provider's terminal mark, or an error, the last of them
- * is the terminal chunk, and later bytes are ignored.
+ * Takes the next bytes of the body. After the provider's terminal mark, or an error, the last chunk
+ * is the terminal one, and later bytes are ignored.
+ *
+ * @param bytes [String]
+ * @return [Array<Chunk>]
  */
 static VALUE decoder_feed(VALUE self, VALUE bytes) {
     decoder_t *decoder = decoder_open(self);
@@ -251,13 +273,19 @@ static VALUE decoder_feed(VALUE self, VALUE bytes) {
     if (decoder->ended) return rb_ary_new();
     int result = raaf_decoder_feed(&decoder->decoder, RSTRING_PTR(bytes), RSTRING_LEN(bytes));
     RB_GC_GUARD(bytes);
-    if (result == RAAF_STOP) result = raaf_decoder_finish(&decoder->decoder, false);
-    else if (result == RAAF_OK) return rb_raaf_stream_take_all(decoder->native);
+    if (result == RAAF_STOP)
+        result = raaf_decoder_finish(&decoder->decoder, false);
+    else if (result == RAAF_OK)
+        return rb_raaf_stream_take_all(decoder->native);
     decoder_end(decoder, result);
     return rb_raaf_stream_take_all(decoder->native);
 }
 
-/* finish → Array of Chunks: what was kept back, and the terminal chunk. The input has ended. */
+/*
+ * The input has ended.
+ *
+ * @return [Array<Chunk>] what was kept back, and the terminal chunk; [] if that came before
+ */
 static VALUE decoder_finish(VALUE self) {
     decoder_t *decoder = decoder_open(self);
     if (decoder->ended) return rb_ary_new();
@@ -265,18 +293,28 @@ static VALUE decoder_finish(VALUE self) {
     return rb_raaf_stream_take_all(decoder->native);
 }
 
-/* The outcome Hash (see NativeStream#outcome); nil before the terminal chunk. */
+/* @return [Hash, nil] what happened (see NativeStream#outcome); nil before the terminal chunk */
 static VALUE decoder_outcome(VALUE self) {
     return rb_funcall(decoder_open(self)->native, rb_intern("outcome"), 0);
 }
 
-/* Symbol: :open, :finished, :settled, :done */
+/* @return [Symbol] how far the answer is: :open, :finished, :settled (usage came too) or :done */
 static VALUE decoder_progress(VALUE self) {
     static const char *const names[] = {"open", "finished", "settled", "done"};
     return ID2SYM(rb_intern(names[raaf_decoder_progress(&decoder_open(self)->decoder)]));
 }
 
 void rb_raaf_init_parsers(void) {
+    /*
+     * Document-class: RAAF::Streaming::SSEParser
+     * Server-sent events as the WHATWG HTML standard defines them, fed in any pieces: the native
+     * parser by itself, for tests and tools. One thread at a time.
+     *
+     * @example
+     *   parser = RAAF::Streaming::SSEParser.new
+     *   parser.feed("data: hel")     # => []
+     *   parser.feed("lo\n\n")        # => [#<struct … type="message", data="hello", …>]
+     */
     cSSEParser = rb_define_class_under(mStreaming, "SSEParser", rb_cObject);
     rb_gc_register_mark_object(cSSEParser);
     rb_define_alloc_func(cSSEParser, sse_alloc);
@@ -285,6 +323,17 @@ void rb_raaf_init_parsers(void) {
     rb_define_method(cSSEParser, "finish", sse_finish, 0);
     cEvent = rb_struct_define_under(cSSEParser, "Event", "type", "data", "id", "retry_ms", NULL);
     rb_gc_register_mark_object(cEvent);
+    /*
+     * Document-class: RAAF::Streaming::Decoder
+     * A response body through a dialect to chunks: the very path of a stream, without a socket. For
+     * tests and tools. One thread at a time.
+     *
+     * @example
+     *   decoder = RAAF::Streaming::Decoder.new(:openai_chat)
+     *   decoder.feed(File.binread("recorded.sse")).map(&:delta).join
+     *   decoder.finish
+     *   decoder.outcome[:code]       # => :ok, :truncated …
+     */
     cDecoder = rb_define_class_under(mStreaming, "Decoder", rb_cObject);
     rb_gc_register_mark_object(cDecoder);
     rb_define_alloc_func(cDecoder, decoder_alloc);

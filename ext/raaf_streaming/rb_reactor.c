@@ -28,7 +28,8 @@ void rb_raaf_check_fork(void) {
     raaf_stream_forget_counts();
     rb_raaf_waiter_after_fork();
     if (!current) return;
-    raaf_reactor_abandon(current); /* its memory too is given up: another thread owned parts of it */
+    raaf_reactor_abandon(
+        current); /* its memory too is given up: another thread owned parts of it */
     current = NULL;
 }
 
@@ -80,6 +81,7 @@ static VALUE reactor_stop(VALUE self, VALUE seconds) {
     return call.stopped ? Qtrue : Qfalse;
 }
 
+/* In a forked child: gives the parent's reactor up. Does nothing in the process that started it. */
 static VALUE reactor_after_fork(VALUE self) {
     rb_raaf_check_fork();
     return Qnil;
@@ -122,6 +124,12 @@ static VALUE reactor_set_options(VALUE self, VALUE backend, VALUE pipe, VALUE id
 void rb_raaf_init_reactor(void) {
     own_pid = getpid();
     id_prepare_reactor = rb_intern("prepare_reactor");
+    /*
+     * Document-module: RAAF::Streaming::Reactor
+     * The native thread that does all streaming of the process: its numbers, and its end.
+     *
+     * @api private
+     */
     mReactor = rb_define_module_under(mStreaming, "Reactor");
     rb_define_singleton_method(mReactor, "stop", reactor_stop, 1);
     rb_define_singleton_method(mReactor, "after_fork", reactor_after_fork, 0);

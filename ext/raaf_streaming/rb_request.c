@@ -76,8 +76,7 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
 
 /* The last guard against a header that breaks out of its line; never shows the value. */
 static int add_header(VALUE name, VALUE value, VALUE holder) {
-    VALUE line = rb_str_plus(rb_str_plus(rb_String(name), rb_str_new_cstr(": ")),
-                             rb_String(value));
+    VALUE line = rb_str_plus(rb_str_plus(rb_String(name), rb_str_new_cstr(": ")), rb_String(value));
     const char *bytes = RSTRING_PTR(line);
     size_t len = RSTRING_LEN(line);
     if (memchr(bytes, '\r', len) || memchr(bytes, '\n', len) || memchr(bytes, '\0', len))

@@ -223,8 +223,7 @@ static bool fill(native_t *native) {
     check_here(native);
     bool wake_producer = false;
     size_t count = raaf_stream_queue_take(&native->stream->queue, batch, &wake_producer);
-    if (wake_producer && native->submitted)
-        raaf_reactor_post(native->stream, RAAF_COMMAND_RESUME);
+    if (wake_producer && native->submitted) raaf_reactor_post(native->stream, RAAF_COMMAND_RESUME);
     return count > 0;
 }
 
@@ -360,8 +359,8 @@ static VALUE drain_body(VALUE argument) {
         if (raaf_clock_now() >= call->until) break;
     }
     check_here(native); /* as in fill */
-    bool more = native->batch.next < native->batch.count ||
-                raaf_stream_queue_ready(&native->stream->queue);
+    bool more =
+        native->batch.next < native->batch.count || raaf_stream_queue_ready(&native->stream->queue);
     return more ? sym_more : sym_idle;
 }
 
@@ -415,6 +414,7 @@ static VALUE native_stage(VALUE self) {
     return ID2SYM(rb_intern(names[stage]));
 }
 
+/* @return [Integer] bytes of the body so far */
 static VALUE native_bytes_received(VALUE self) {
     return ULL2NUM(atomic_load(&get(self)->stream->bytes_received));
 }
@@ -433,10 +433,12 @@ static VALUE native_delivered_text(VALUE self) {
     return text;
 }
 
+/* @return [Chunk, nil] the terminal chunk, once it was taken */
 static VALUE native_terminal(VALUE self) {
     return get(self)->terminal;
 }
 
+/* @return [Array<Chunk>] the whole tool calls that were delivered so far */
 static VALUE native_tool_calls(VALUE self) {
     VALUE calls = get(self)->tool_calls;
     return NIL_P(calls) ? rb_ary_new() : calls;
@@ -546,6 +548,12 @@ static VALUE native_here_p(VALUE self) {
 void rb_raaf_init_stream(void) {
     sym_more = ID2SYM(rb_intern("more"));
     sym_idle = ID2SYM(rb_intern("idle"));
+    /*
+     * Document-class: RAAF::Streaming::NativeStream
+     * One model call, from the consumer's side. Applications use RAAF::Streaming::Stream.
+     *
+     * @api private
+     */
     cNative = rb_define_class_under(mStreaming, "NativeStream", rb_cObject);
     rb_gc_register_mark_object(cNative);
     rb_undef_alloc_func(cNative);

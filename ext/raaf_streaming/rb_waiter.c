@@ -56,8 +56,7 @@ static VALUE waker_new(void) {
     if (raaf_waker_open(&waker->waker, use_pipe) != RAAF_OK)
         rb_raaf_raise_code(RAAF_SYSTEM, "a wake-up descriptor");
     rb_update_max_fd(waker->waker.read_fd);
-    RB_OBJ_WRITE(self, &waker->io,
-                 rb_funcall(rb_cIO, id_for_fd, 1, INT2FIX(waker->waker.read_fd)));
+    RB_OBJ_WRITE(self, &waker->io, rb_funcall(rb_cIO, id_for_fd, 1, INT2FIX(waker->waker.read_fd)));
     return self;
 }
 
@@ -110,6 +109,7 @@ static VALUE waiter_use_pipe(VALUE self, VALUE value) {
     return value;
 }
 
+/* @return [Integer] wake-up descriptors that nobody leases at the moment */
 static VALUE waiter_pool_size(VALUE self) {
     return LONG2NUM(RARRAY_LEN(pool));
 }

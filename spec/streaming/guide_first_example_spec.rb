@@ -61,7 +61,8 @@ RSpec.describe "The guide's first example" do
   end
 
   it "shows a tool that is called, once" do
-    @server.script(deltas: ["Let me see."], tool_calls: [{id: "call_1", name: "weather", arguments: %w[{" city":"Rome"}]}])
+    weather = {id: "call_1", name: "weather", arguments: ['{"city":', '"Rome"}']}
+    @server.script(deltas: ["Let me see."], tool_calls: [weather])
 
     output, _, status = run_example(code, library, @server)
 

@@ -13,6 +13,9 @@ RSpec.describe "A server without an end" do
   # Bytes by which a process may grow whatever a server sends.
   growth_limit = 64 << 20
   slow = ENV.key?("RAAF_SLOW")
+  # Seconds that pass on purpose, and in which a busy machine still gets an answer going; and more than those.
+  short = slow ? 8 : 1
+  longer = short * 1.5
   piece = ("a" * 65_536).freeze
   stream = {"content-type" => "text/event-stream"}.freeze
 
@@ -106,7 +109,7 @@ RSpec.describe "A server without an end" do
     it "is an error, and no danger to memory, with an endless #{name}" do
       skip "the peak of memory is read from /proc" unless File.exist?("/proc/self/status")
 
-      found = ask_from_outside(client, library, {first_token_timeout: 2}) do |_request, response|
+      found = ask_from_outside(client, library, {first_token_timeout: short * 3}) do |_request, response|
         first.call(response)
         loop { more.call(response) }
       end
@@ -167,11 +170,11 @@ RSpec.describe "A server without an end" do
     end
 
     # Far more than any of the times here, so that only the one that is meant can pass.
-    patient = {connection_timeout: 50, first_token_timeout: 50, idle_timeout: 50, stream_timeout: 50}.freeze
+    patient = {connection_timeout: 500, first_token_timeout: 500, idle_timeout: 500, stream_timeout: 500}.freeze
 
     it "is a timeout to connect where the handshake of TLS is never answered" do
       TCPServer.open("127.0.0.1", 0) do |silent|
-        run = stream_from("https://127.0.0.1:#{silent.local_address.ip_port}/v1", **patient, connection_timeout: 0.2)
+        run = stream_from("https://127.0.0.1:#{silent.local_address.ip_port}/v1", **patient, connection_timeout: short)
 
         expect_timeout(run, :connect, status: nil)
         expect(run.error).to be_retryable
@@ -179,26 +182,26 @@ RSpec.describe "A server without an end" do
     end
 
     it "is a timeout to the first token where no answer comes" do
-      run = stream_scripted({**patient, first_token_timeout: 0.2}, fault: :no_response)
+      run = stream_scripted({**patient, first_token_timeout: short}, fault: :no_response)
 
       expect_timeout(run, :first_token, status: nil)
     end
 
     it "is a timeout to the first token where nothing follows the headers" do
-      run = stream_scripted({**patient, first_token_timeout: 0.2}, deltas: ["a"], headers: {"x-request-id" => "r1"},
+      run = stream_scripted({**patient, first_token_timeout: short}, deltas: ["a"], headers: {"x-request-id" => "r1"},
         fault: :stall)
 
       expect_timeout(run, :first_token, status: 200, request_id: "r1")
     end
 
     it "is a timeout to the first token where events come, but no token" do
-      run = stream_scripted({**patient, first_token_timeout: 0.2}, deltas: ["a"], fault: :stall, after: 1)
+      run = stream_scripted({**patient, first_token_timeout: short}, deltas: ["a"], fault: :stall, after: 1)
 
       expect_timeout(run, :first_token, status: 200)
     end
 
     it "is a timeout to the first token where the server only shows that it lives" do
-      run = stream_scripted({**patient, first_token_timeout: 0.3}) do |_request, response|
+      run = stream_scripted({**patient, first_token_timeout: short}) do |_request, response|
         response.start(200, stream)
         loop { response.write(": still here\n\n").sleep(0.02) }
       end
@@ -207,21 +210,21 @@ RSpec.describe "A server without an end" do
     end
 
     it "is a timeout to the first token where the headers drip" do
-      run = stream_scripted({**patient, first_token_timeout: 0.3}, deltas: ["a"], fault: :drip, after: :request,
-        delay: 0.05)
+      run = stream_scripted({**patient, first_token_timeout: short}, deltas: ["a"], fault: :drip, after: :request,
+        delay: short)
 
       expect_timeout(run, :first_token, status: nil)
     end
 
     it "is an idle timeout where the answer stops in the middle" do
-      run = stream_scripted({**patient, idle_timeout: 0.2}, deltas: %w[a b c], fault: :stall, after: 3)
+      run = stream_scripted({**patient, idle_timeout: short}, deltas: %w[a b c], fault: :stall, after: 3)
 
       expect_timeout(run, :idle, status: 200)
       expect(run.text).to eq("ab")
     end
 
     it "is a timeout of the whole where the answer does not end" do
-      run = stream_scripted({**patient, stream_timeout: 0.4}, deltas: ["a"].cycle, delay: 0.01)
+      run = stream_scripted({**patient, stream_timeout: short}, deltas: ["a"].cycle, delay: 0.01)
 
       expect_timeout(run, :total, status: 200)
       expect(run.text).to match(/\Aa+\z/)
@@ -229,11 +232,11 @@ RSpec.describe "A server without an end" do
     end
 
     it "is a timeout of the whole in whatever phase" do
-      run = stream_scripted({**patient, stream_timeout: 0.2}, fault: :no_response)
+      run = stream_scripted({**patient, stream_timeout: short}, fault: :no_response)
       expect_timeout(run, :total, status: nil)
 
       TCPServer.open("127.0.0.1", 0) do |silent|
-        run = stream_from("https://127.0.0.1:#{silent.local_address.ip_port}/v1", **patient, stream_timeout: 0.2)
+        run = stream_from("https://127.0.0.1:#{silent.local_address.ip_port}/v1", **patient, stream_timeout: short)
         expect_timeout(run, :total, status: nil)
       end
     end
@@ -242,17 +245,18 @@ RSpec.describe "A server without an end" do
       RAAF::Testing::ModelServer.start do |server|
         server.script(deltas: %w[a b c], fault: :stall, after: 3)
 
-        expect_timeout(stream_from(server, **patient, idle_timeout: 0.2), :idle)
+        expect_timeout(stream_from(server, **patient, idle_timeout: short), :idle)
         server.wait_for_close(server.requests.first, timeout: 20)
       end
     end
 
     it "is none where the answer is slow, but moves" do
-      run = stream_scripted({**patient, idle_timeout: 10}, deltas: %w[Hel lo], usage: true, fault: :drip, after: 1,
-        delay: 0.002)
+      run = stream_scripted({**patient, idle_timeout: short}, deltas: %w[Hel lo], usage: true, fault: :drip, after: 1,
+        delay: short * 0.003)
 
       expect(run.error).to be_nil
       expect(run.text).to eq("Hello")
+      expect(run.result.timings[:total]).to be > short
     end
 
     it "is none where each limit is switched off" do
@@ -265,10 +269,10 @@ RSpec.describe "A server without an end" do
     it "does not count the consumer's own time" do
       run = RAAF::Testing::ModelServer.start do |server|
         server.script(deltas: [piece] * 40)
-        pauses = 3
-        stream_from(server, **patient, idle_timeout: 0.2, queue_max_bytes: 65_536) do
+        pauses = 2
+        stream_from(server, **patient, idle_timeout: short, queue_max_bytes: 65_536) do
           # With a full queue, so that nothing is read meanwhile.
-          take_time(server, 0.4) if (pauses -= 1) >= 0
+          take_time(server, longer) if (pauses -= 1) >= 0
         end
       end
 

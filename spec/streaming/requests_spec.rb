@@ -262,7 +262,8 @@ RSpec.describe "A request" do
           expect(run.error).to be_nil
           expect(run.text).to eq("Hello")
           expect(proxy.heads.join).to start_with("CONNECT model.invalid:#{server.port} HTTP/1.1")
-          expect(proxy.heads.join).not_to match(/authorization|#{ReplayHelpers::KEY}/i)
+          expect(proxy.heads.join.downcase).not_to include("authorization")
+          expect(proxy.heads.join).not_to include(ReplayHelpers::KEY)
         end
         expect(server.requests.last.headers).to include("authorization" => "Bearer #{ReplayHelpers::KEY}")
       end

@@ -107,6 +107,21 @@ module LifecycleHelpers
     eventually("the thread's sleep") { thread.status == "sleep" }
   end
 
+  # What the library logs meanwhile goes to the block, and not to the terminal.
+  # @yieldparam log [StringIO]
+  def without_log
+    log = StringIO.new
+    RAAF::Streaming.logger = Logger.new(log)
+    yield log
+  ensure
+    RAAF::Streaming.logger = nil
+  end
+
+  # @return [Array<Thread>] those that run callbacks, and the one that watches them
+  def dispatcher_threads
+    Thread.list.select { |thread| thread.name&.start_with?("raaf-dispatch") }
+  end
+
   def monotonic
     Process.clock_gettime(Process::CLOCK_MONOTONIC)
   end

@@ -39,8 +39,7 @@ static raaf_text_t **text_of(raaf_choice_t *choice, raaf_chunk_type_t type) {
 static int retain(raaf_stream_t *stream, raaf_choice_t *choice, raaf_slice_t piece,
                   raaf_chunk_t *chunk) {
     raaf_text_t **text = text_of(choice, (raaf_chunk_type_t)chunk->type);
-    if (!*text && !(*text = raaf_text_new(stream->request->limits.max_text)))
-        return RAAF_NO_MEMORY;
+    if (!*text && !(*text = raaf_text_new(stream->request->limits.max_text))) return RAAF_NO_MEMORY;
     int result = raaf_text_append(*text, piece.bytes, piece.len, &chunk->bytes);
     if (result != RAAF_OK) return result;
     chunk->len = piece.len;
@@ -122,18 +121,28 @@ int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
     switch (delta->type) {
     case RAAF_CHUNK_CONTENT:
     case RAAF_CHUNK_REASONING:
-    case RAAF_CHUNK_REFUSAL: return deliver_text(delivery, delta);
-    default: break;
+    case RAAF_CHUNK_REFUSAL:
+        return deliver_text(delivery, delta);
+    default:
+        break;
     }
     int result = raaf_delivery_flush(delivery);
     if (result != RAAF_OK) return result;
     switch (delta->type) {
     case RAAF_CHUNK_TOOL_CALL_DELTA:
-    case RAAF_CHUNK_TOOL_CALL: return deliver_tool_call(delivery, delta);
-    case RAAF_CHUNK_USAGE: raaf_outcome_usage(&delivery->stream->outcome, delta); break;
-    case RAAF_CHUNK_FINISH: raaf_outcome_finish(&delivery->stream->outcome, delta); break;
-    case RAAF_CHUNK_ERROR: raaf_outcome_error(&delivery->stream->outcome, delta); break;
-    default: break;
+    case RAAF_CHUNK_TOOL_CALL:
+        return deliver_tool_call(delivery, delta);
+    case RAAF_CHUNK_USAGE:
+        raaf_outcome_usage(&delivery->stream->outcome, delta);
+        break;
+    case RAAF_CHUNK_FINISH:
+        raaf_outcome_finish(&delivery->stream->outcome, delta);
+        break;
+    case RAAF_CHUNK_ERROR:
+        raaf_outcome_error(&delivery->stream->outcome, delta);
+        break;
+    default:
+        break;
     }
     return RAAF_OK;
 }

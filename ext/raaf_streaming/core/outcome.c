@@ -9,9 +9,9 @@
 
 /* Prefixes of the headers that are kept; a name that begins with one of them matters. */
 static const char *const wanted[] = {
-    "content-type",    "x-request-id",     "request-id",  "x-generation-id", "apim-request-id",
-    "retry-after",     "x-should-retry",   "x-ratelimit-", "anthropic-ratelimit-",
-    "openai-processing-ms", "openai-version", "cf-ray"};
+    "content-type",         "x-request-id",         "request-id",     "x-generation-id",
+    "apim-request-id",      "retry-after",          "x-should-retry", "x-ratelimit-",
+    "anthropic-ratelimit-", "openai-processing-ms", "openai-version", "cf-ray"};
 
 void raaf_outcome_init(raaf_outcome_t *outcome) {
     memset(outcome, 0, sizeof *outcome);

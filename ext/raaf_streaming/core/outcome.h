@@ -19,11 +19,11 @@
 #define RAAF_OUTCOME_MAX_ERROR ((size_t)64 << 10)  /* bytes kept of an error inside a stream */
 
 typedef struct raaf_outcome {
-    int code; /* raaf_result_code_t; RAAF_OK: the answer is whole */
-    char detail[256]; /* libcurl's own words, or "" */
-    long http_status; /* 0: none came */
-    raaf_buffer_t headers; /* of those in raaf_outcome_wants_header: "name: value\n", downcased */
-    raaf_buffer_t body;    /* of an error status, or of what was no event stream */
+    int code;               /* raaf_result_code_t; RAAF_OK: the answer is whole */
+    char detail[256];       /* libcurl's own words, or "" */
+    long http_status;       /* 0: none came */
+    raaf_buffer_t headers;  /* of those in raaf_outcome_wants_header: "name: value\n", downcased */
+    raaf_buffer_t body;     /* of an error status, or of what was no event stream */
     int64_t retry_after_ms; /* -1: nothing was said */
     bool has_usage;
     raaf_usage_t usage;

@@ -105,9 +105,14 @@ static void enter_gate(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
     }
     uint64_t now = raaf_clock_now();
     switch (raaf_host_gate_enter(&reactor->gate, &transfer->ticket, request->host, now)) {
-    case RAAF_OK: raaf_transfer_start(transfer); break;
-    case RAAF_STOP: on_touched(transfer, reactor); break; /* its connect timeout runs */
-    default: raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
+    case RAAF_OK:
+        raaf_transfer_start(transfer);
+        break;
+    case RAAF_STOP:
+        on_touched(transfer, reactor);
+        break; /* its connect timeout runs */
+    default:
+        raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
     }
 }
 
@@ -330,8 +335,7 @@ static void on_event(raaf_reactor_t *reactor, const struct epoll_event *event) {
     }
     int fd = (int)(uint32_t)event->data.u64, running, action = 0;
     const raaf_socket_t *entry = raaf_socket_table_find(&reactor->sockets, fd);
-    bool stale = !entry || !entry->watched ||
-                 socket_key(fd, entry->generation) != event->data.u64;
+    bool stale = !entry || !entry->watched || socket_key(fd, entry->generation) != event->data.u64;
     if (stale) return; /* the number is another socket's by now */
     if (event->events & EPOLLIN) action |= CURL_CSELECT_IN;
     if (event->events & EPOLLOUT) action |= CURL_CSELECT_OUT;

@@ -51,7 +51,7 @@ typedef struct raaf_stream {
     uint64_t id;                  /* unique in the process */
     raaf_stream_queue_t queue;
 
-    atomic_int stage;                   /* raaf_stage_t; written by the reactor */
+    atomic_int stage;                    /* raaf_stage_t; written by the reactor */
     atomic_uint_fast64_t bytes_received; /* of the body; written by the reactor */
 
     /* mailbox */

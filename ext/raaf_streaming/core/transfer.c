@@ -15,8 +15,8 @@
 #define READ_BUFFER 16384L                   /* bytes libcurl reads at a time */
 #define DRAIN_BYTES ((size_t)64 << 10)
 #define DRAIN_NS RAAF_MS(1000)
-#define SETTLED_GRACE_NS RAAF_MS(50)   /* for the terminal mark once usage has come as well */
-#define ERROR_BODY_NS RAAF_MS(5000)    /* for the body of an error status */
+#define SETTLED_GRACE_NS RAAF_MS(50) /* for the terminal mark once usage has come as well */
+#define ERROR_BODY_NS RAAF_MS(5000)  /* for the body of an error status */
 
 static void touch(raaf_transfer_t *transfer) {
     transfer->host->touched(transfer, transfer->host->context);
@@ -85,9 +85,14 @@ void raaf_transfer_abort(raaf_transfer_t *transfer, int code) {
 static void note_progress(raaf_transfer_t *transfer, uint64_t now) {
     uint64_t grace = limits_of(transfer)->grace_ns;
     switch (raaf_decoder_progress(&transfer->decoder)) {
-    case RAAF_PROGRESS_FINISHED: break;
-    case RAAF_PROGRESS_SETTLED: grace = earlier(grace, SETTLED_GRACE_NS); break;
-    default: transfer->grace_until = RAAF_NEVER; return;
+    case RAAF_PROGRESS_FINISHED:
+        break;
+    case RAAF_PROGRESS_SETTLED:
+        grace = earlier(grace, SETTLED_GRACE_NS);
+        break;
+    default:
+        transfer->grace_until = RAAF_NEVER;
+        return;
     }
     transfer->grace_until = earlier(transfer->grace_until, after(now, grace));
 }
@@ -135,7 +140,8 @@ static bool take_body(raaf_transfer_t *transfer, const char *bytes, size_t len) 
     if (transfer->phase == RAAF_PHASE_SENT) transfer->phase = RAAF_PHASE_BODY;
     if (transfer->body == RAAF_BODY_UNKNOWN) guess_body(transfer, bytes, len);
     switch (transfer->body) {
-    case RAAF_BODY_EVENTS: return decode(transfer, bytes, len, now);
+    case RAAF_BODY_EVENTS:
+        return decode(transfer, bytes, len, now);
     case RAAF_BODY_JSON:
     case RAAF_BODY_ERROR:
         raaf_outcome_body(&stream->outcome, bytes, len);
@@ -527,8 +533,7 @@ uint64_t raaf_transfer_deadline(const raaf_transfer_t *transfer) {
     if (transfer->phase == RAAF_PHASE_OVER) return RAAF_NEVER;
     if (transfer->phase == RAAF_PHASE_DRAINING) return transfer->drain_until;
     int code = RAAF_OK;
-    uint64_t total =
-        after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns);
+    uint64_t total = after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns);
     uint64_t at = earlier(total, patience(transfer, &code));
     at = earlier(at, raaf_delivery_deadline(&transfer->delivery));
     if (!transfer->paused) at = earlier(at, transfer->grace_until);

@@ -49,9 +49,9 @@ typedef enum raaf_body {
 } raaf_body_t;
 
 typedef struct raaf_transfer {
-    raaf_stream_t *stream; /* holds a reference */
+    raaf_stream_t *stream;            /* holds a reference */
     const raaf_transfer_host_t *host; /* borrowed from the reactor */
-    CURL *easy;            /* NULL for a script */
+    CURL *easy;                       /* NULL for a script */
     struct curl_slist *headers;
     bool in_multi;
     raaf_transfer_phase_t phase;
@@ -61,11 +61,11 @@ typedef struct raaf_transfer {
     raaf_timer_t timer;
     raaf_host_ticket_t ticket;
     bool decoder_finished;
-    bool paused;         /* the queue was full: libcurl holds the bytes */
+    bool paused; /* the queue was full: libcurl holds the bytes */
     size_t header_bytes;
-    size_t drained;      /* bytes read in RAAF_PHASE_DRAINING */
-    size_t step;         /* next step of the script */
-    uint64_t step_at;    /* when it is due */
+    size_t drained;   /* bytes read in RAAF_PHASE_DRAINING */
+    size_t step;      /* next step of the script */
+    uint64_t step_at; /* when it is due */
     uint64_t last_byte_at;
     uint64_t grace_until;      /* RAAF_NEVER: no finish reason yet */
     uint64_t error_body_until; /* RAAF_NEVER: no error status */

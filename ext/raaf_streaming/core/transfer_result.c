@@ -20,27 +20,37 @@ static int tls_code(CURLcode code) {
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_CLIENTCERT: return RAAF_TLS_FAILED;
-    default: return RAAF_OK;
+    case CURLE_SSL_CLIENTCERT:
+        return RAAF_TLS_FAILED;
+    default:
+        return RAAF_OK;
     }
 }
 
 int raaf_transfer_result(CURLcode code, bool connected) {
     if (tls_code(code) != RAAF_OK) return tls_code(code);
     switch (code) {
-    case CURLE_OK: return RAAF_OK;
-    case CURLE_OUT_OF_MEMORY: return RAAF_NO_MEMORY;
-    case CURLE_URL_MALFORMAT: return RAAF_INVALID_REQUEST;
+    case CURLE_OK:
+        return RAAF_OK;
+    case CURLE_OUT_OF_MEMORY:
+        return RAAF_NO_MEMORY;
+    case CURLE_URL_MALFORMAT:
+        return RAAF_INVALID_REQUEST;
     case CURLE_UNSUPPORTED_PROTOCOL:
         /* Also what libcurl says of a reply that does not begin like HTTP. */
         return connected ? RAAF_HTTP_PROTOCOL : RAAF_INVALID_REQUEST;
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY: return RAAF_RESOLVE_FAILED;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return RAAF_RESOLVE_FAILED;
     case CURLE_COULDNT_CONNECT:
-    case CURLE_PROXY: return RAAF_CONNECT_FAILED;
-    case CURLE_OPERATION_TIMEDOUT: return connected ? RAAF_CONNECTION_LOST : RAAF_CONNECT_TIMEOUT;
+    case CURLE_PROXY:
+        return RAAF_CONNECT_FAILED;
+    case CURLE_OPERATION_TIMEDOUT:
+        return connected ? RAAF_CONNECTION_LOST : RAAF_CONNECT_TIMEOUT;
     case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING: return RAAF_HTTP_PROTOCOL;
-    default: return connected ? RAAF_CONNECTION_LOST : RAAF_CONNECT_FAILED;
+    case CURLE_BAD_CONTENT_ENCODING:
+        return RAAF_HTTP_PROTOCOL;
+    default:
+        return connected ? RAAF_CONNECTION_LOST : RAAF_CONNECT_FAILED;
     }
 }

@@ -18,7 +18,7 @@ module RAAF
       # @example With callbacks: no thread a stream
       #   runner.stream("Hello").on(:content) { |chunk| socket.write(chunk.delta) }
       def stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings)
-        open(message, context: context, session_id: session_id, user_id: user_id, provider: provider, model: model,
+        open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider, model: model,
           settings: settings).start
       end
     end

@@ -21,6 +21,12 @@ module RAAF
         stopped
       end
 
+      # @return [Boolean] whether the process is ending
+      # @api private
+      def exiting?
+        @exiting == true
+      end
+
       # In a child process, right after the fork: what the parent has is its own.
       #
       # @return [void]
@@ -39,7 +45,7 @@ module RAAF
         pipe = ENV["RAAF_STREAMING_WAKER"] == "pipe"
         Reactor.set_options(backend.empty? ? nil : backend.to_sym, pipe, configuration.connection_pool_size)
         Reactor.wake_by_pipe = true if pipe
-        @exit_hook ||= at_exit { shutdown } || true
+        @exit_hook ||= at_exit { (@exiting = true) && shutdown } || true
       end
     end
 

@@ -51,7 +51,7 @@ module RAAF
       # @raise [ArgumentError] for a message that is none
       def run_and_stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings,
         &block)
-        stream = open(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
+        stream = open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
           model: model, settings: settings)
         stream.run(&block).result
       end
@@ -67,7 +67,7 @@ module RAAF
 
       private
 
-      def open(message, context:, session_id:, user_id:, provider:, model:, settings:)
+      def open_stream(message, context:, session_id:, user_id:, provider:, model:, settings:)
         Runner.check_ractor
         Stream.new(model_call(message, context: context || {}, provider: provider, model: model, settings: settings,
           session_id: session_id || @session_id, user_id: user_id || @user_id))

@@ -73,8 +73,7 @@ module RAAF
       # @api private
       def run(&block)
         consume(starting: true, &(block || ->(_) {}))
-        raise @error if @error
-
+        raise_error if @error
         self
       end
 
@@ -95,8 +94,7 @@ module RAAF
         return enum_for(:each) unless block
 
         consume(&block)
-        raise @error if @error
-
+        raise_error if @error
         self
       end
 
@@ -154,8 +152,7 @@ module RAAF
       # @raise [Errors::Error] why the run failed
       def result
         wait
-        raise @error if @error
-
+        raise_error if @error
         @result
       end
 
@@ -244,6 +241,14 @@ module RAAF
       end
 
       private
+
+      # At the end of the process every thread that streams gets one. Ruby ends threads then without a word, and it
+      # shall not look as if all of them had crashed.
+      def raise_error
+        shut_down = @error.is_a?(Errors::CancelledError) && @error.reason == :shutdown
+        Thread.current.report_on_exception = false if shut_down && Streaming.exiting?
+        raise @error
+      end
 
       def check_here
         return if native.here?
