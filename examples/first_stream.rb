@@ -3,6 +3,7 @@
 # The guide's first example. With OPENAI_API_KEY it talks to the real API (OPENAI_BASE_URL for another one of the same
 # kind); without, a model server in this process answers over a real socket, and says at the end what it saw.
 $stdout.sync = true # so that the chunks show as they come, also through a pipe
+trap("INT") { exit(130) } # the request is ended on the way out
 
 if ENV["OPENAI_API_KEY"].to_s.empty?
   require "raaf/testing"

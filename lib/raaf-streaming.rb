@@ -31,6 +31,6 @@ module RAAF
   if const_defined?(:Testing, false)
     require_relative "raaf/testing"
   else
-    autoload :Testing, File.expand_path("raaf/testing", __dir__)
+    autoload :Testing, "#{__dir__}/raaf/testing"
   end
 end

@@ -13,7 +13,7 @@ class ExampleWatchdog
   class Late < Exception; end # rubocop:disable Lint/InheritException
 
   # Seconds. Under valgrind and the sanitizers everything is slower (RAAF_SLOW).
-  LIMIT = Float(ENV.fetch("RAAF_SPEC_TIMEOUT", "60")) * (ENV["RAAF_SLOW"] ? 10 : 1)
+  LIMIT = Float(ENV.fetch("RAAF_SPEC_TIMEOUT", "60")) * (ENV["RAAF_SLOW"] ? 5 : 1)
   GRACE = 15
 
   def initialize

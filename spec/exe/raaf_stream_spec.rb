@@ -18,11 +18,12 @@ RSpec.describe "raaf-stream" do
   end
 
   it "says how it is used where the command is missing or unknown" do
-    [[], ["sing"]].each do |arguments|
-      out, err, status = run_command(*arguments)
-      expect([out, status]).to eq(["", 2])
-      expect(err).to start_with("Usage: raaf-stream")
-    end
+    {[] => "Usage: raaf-stream", ["sing"] => "raaf-stream: unknown command sing\n\nUsage: raaf-stream"}
+      .each do |arguments, beginning|
+        out, err, status = run_command(*arguments)
+        expect([out, status]).to eq(["", 2])
+        expect(err).to start_with(beginning)
+      end
   end
 
   it "shows a command's options" do

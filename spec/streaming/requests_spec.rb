@@ -184,6 +184,16 @@ RSpec.describe "A request" do
       end
     end
 
+    it "goes where the setting says, whatever no_proxy says" do
+      server.script(deltas: %w[Hel lo])
+      ReplayProxy.start do |proxy|
+        run = with_env("no_proxy" => "*") { stream_from(address, proxy: proxy.url) }
+
+        expect(run.text).to eq("Hello")
+        expect(proxy.connections).to eq(1)
+      end
+    end
+
     it "shows the proxy its name and password, and the model server not" do
       server.script(deltas: ["Hi"])
       ReplayProxy.start do |proxy|

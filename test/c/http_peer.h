@@ -54,6 +54,20 @@ static inline server_t server_open(int backlog) {
     return server;
 }
 
+/*
+ * A server whose backlog is full, with [visitor] in it: a handshake with it goes unanswered. (Linux
+ * does it that way.)
+ */
+static inline server_t server_open_full(int *visitor) {
+    server_t server = server_open(0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server.port)};
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *visitor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(connect(*visitor, (struct sockaddr *)&address, sizeof address) == 0);
+    return server;
+}
+
 static inline void server_close(server_t *server) {
     close(server->fd);
     server->fd = -1;

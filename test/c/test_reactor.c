@@ -336,17 +336,6 @@ WORLD_TEST(cancel_before_the_reactor_has_looked) {
     }
 }
 
-/* A listening socket whose backlog is full: the handshake goes unanswered. */
-static server_t server_open_full(int *visitor) {
-    server_t server = server_open(0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)server.port)};
-
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *visitor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(connect(*visitor, (struct sockaddr *)&address, sizeof address) == 0);
-    return server;
-}
-
 WORLD_TEST(cancel_while_connecting) {
     int visitor;
     server_t full = server_open_full(&visitor);
@@ -631,13 +620,7 @@ static void drain_in_time(world_t *world) {
 
 /* It takes that second, so for one kind of each back-end only. */
 TEST(draining_ends_at_its_limit_of_time) {
-    for (size_t i = 0; i < 4; i += 2) {
-        const size_t live = raaf_stream_live_count();
-        world_t world;
-        if (!world_open(&world, &world_kinds[i])) continue;
-        drain_in_time(&world);
-        world_close(&world, live);
-    }
+    in_one_world_each(drain_in_time);
 }
 
 /* ---- a slow consumer ---- */

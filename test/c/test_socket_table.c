@@ -3,6 +3,7 @@
 #include "socket_table.c"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 TEST(table_is_empty_at_first) {
     raaf_socket_table_t table;
@@ -49,6 +50,7 @@ TEST(table_stays_whole_without_memory) {
     raaf_socket_table_get(&table, 3)->generation = 7;
     memory_runs_out_after(0);
     CHECK_EQ_PTR(raaf_socket_table_get(&table, 100000), NULL);
+    CHECK(!raaf_socket_table_opened(&table, 100000, 1));
     CHECK_EQ_UINT(raaf_socket_table_get(&table, 3)->generation, 7);
     memory_is_back();
     raaf_socket_table_free(&table);
@@ -58,17 +60,50 @@ static bool is_open(int fd) {
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+static int socket_new(void) {
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+
 TEST(table_closes_the_open_ones_only) {
     raaf_socket_table_t table;
-    int kept = open("/dev/null", O_RDONLY), ours = open("/dev/null", O_RDONLY);
+    int watched = socket_new(), open = socket_new(), closed = socket_new();
 
     raaf_socket_table_init(&table);
-    raaf_socket_table_get(&table, kept)->watched = true;
-    raaf_socket_table_get(&table, ours)->open = true;
+    raaf_socket_table_get(&table, watched)->watched = true;
+    CHECK(raaf_socket_table_opened(&table, open, 1));
+    CHECK(raaf_socket_table_opened(&table, closed, 2));
+    CHECK_EQ_UINT(raaf_socket_table_find(&table, closed)->owner, 2);
+    raaf_socket_table_closing(&table, closed);
+    raaf_socket_table_closing(&table, 100000);
     raaf_socket_table_close_copies(&table);
-    CHECK(is_open(kept));
-    CHECK(!is_open(ours));
-    close(kept);
+    CHECK(is_open(watched));
+    CHECK(!is_open(open));
+    CHECK(is_open(closed));
+    close(watched);
+    close(closed);
+    raaf_socket_table_free(&table);
+}
+
+/* Closed without a word, and the number given to somebody else. */
+TEST(table_does_not_close_what_has_only_the_number) {
+    raaf_socket_table_t table;
+    int first = socket_new(), second = socket_new(), third = socket_new();
+    int other = socket_new(), file = open("/dev/null", O_RDONLY);
+
+    raaf_socket_table_init(&table);
+    raaf_socket_table_opened(&table, first, 1);
+    raaf_socket_table_opened(&table, second, 1);
+    raaf_socket_table_opened(&table, third, 1);
+    dup2(other, first);
+    dup2(file, second);
+    close(third);
+    raaf_socket_table_close_copies(&table);
+    CHECK(is_open(first));
+    CHECK(is_open(second));
+    close(first);
+    close(second);
+    close(other);
+    close(file);
     raaf_socket_table_free(&table);
 }
 

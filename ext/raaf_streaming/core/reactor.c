@@ -85,11 +85,6 @@ static void on_admit(raaf_host_ticket_t *ticket, void *context) {
     on_touched(transfer, context);
 }
 
-static void on_resolved(raaf_transfer_t *transfer, void *context) {
-    raaf_reactor_t *reactor = context;
-    raaf_host_gate_resolved(&reactor->gate, &transfer->ticket, raaf_clock_now());
-}
-
 /* Over a reused connection, where nothing was looked up, the next one at the gate leads. */
 static void on_connected(raaf_transfer_t *transfer, void *context) {
     raaf_reactor_t *reactor = context;
@@ -114,6 +109,72 @@ static void enter_gate(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
     default:
         raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
     }
+}
+
+/* ---- sockets and epoll ---- */
+
+#if RAAF_EPOLL
+static uint64_t socket_key(int fd, uint32_t generation) {
+    return (uint64_t)generation << 32 | (uint32_t)fd;
+}
+
+static bool watch(raaf_reactor_t *reactor, int fd, int what) {
+    raaf_socket_t *entry = raaf_socket_table_get(&reactor->sockets, fd);
+    if (!entry) return false;
+    struct epoll_event event = {.data.u64 = socket_key(fd, entry->generation)};
+    if (what & CURL_POLL_IN) event.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
+    int operation = entry->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(reactor->epoll_fd, operation, fd, &event) != 0) return false;
+    entry->watched = true;
+    entry->what = what;
+    return true;
+}
+
+static void unwatch(raaf_reactor_t *reactor, int fd) {
+    raaf_socket_t *entry = raaf_socket_table_find(&reactor->sockets, fd);
+    if (!entry) return;
+    if (entry->watched) epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    entry->watched = false;
+    entry->generation++;
+}
+
+/*
+ * libcurl may have closed the socket before without a word (see socket_table.h). Then epoll has
+ * forgotten the number, while libcurl takes it for watched and will not ask again.
+ */
+static bool watch_anew(raaf_reactor_t *reactor, int fd) {
+    raaf_socket_t *entry = raaf_socket_table_find(&reactor->sockets, fd);
+    if (!entry || !entry->watched) return true;
+    entry->watched = false;
+    entry->generation++;
+    return watch(reactor, fd, entry->what);
+}
+
+/* Before libcurl closes them without a word: a moment later the numbers can be another thread's. */
+static void unwatch_connecting(raaf_reactor_t *reactor, const raaf_transfer_t *transfer) {
+    if (transfer->stream->outcome.connected_at) return;
+    for (size_t fd = 0; fd < reactor->sockets.count; fd++) {
+        const raaf_socket_t *entry = &reactor->sockets.sockets[fd];
+        if (entry->watched && entry->owner == transfer->stream->id) unwatch(reactor, (int)fd);
+    }
+}
+#else
+static bool watch_anew(raaf_reactor_t *reactor, int fd) {
+    (void)reactor, (void)fd;
+    return true;
+}
+
+static void unwatch_connecting(raaf_reactor_t *reactor, const raaf_transfer_t *transfer) {
+    (void)reactor, (void)transfer;
+}
+#endif
+
+/* Where there is an address to connect to, the name is known. */
+static void on_opened(raaf_transfer_t *transfer, int fd, void *context) {
+    raaf_reactor_t *reactor = context;
+    raaf_host_gate_resolved(&reactor->gate, &transfer->ticket, raaf_clock_now());
+    if (!watch_anew(reactor, fd)) raaf_transfer_abort(transfer, RAAF_SYSTEM);
 }
 
 /* ---- begin and end of a transfer ---- */
@@ -165,6 +226,7 @@ static void take_down(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
         reactor->all = transfer->next;
     if (transfer->next) transfer->next->previous = transfer->previous;
     atomic_fetch_sub_explicit(&reactor->running, 1, memory_order_relaxed);
+    unwatch_connecting(reactor, transfer);
     raaf_transfer_free(transfer);
 }
 
@@ -281,30 +343,6 @@ static int wait_ms(uint64_t deadline) {
 static uint64_t next_deadline(const raaf_reactor_t *reactor) {
     uint64_t timers = raaf_timers_next(&reactor->timers);
     return timers < reactor->curl_deadline ? timers : reactor->curl_deadline;
-}
-
-static uint64_t socket_key(int fd, uint32_t generation) {
-    return (uint64_t)generation << 32 | (uint32_t)fd;
-}
-
-static bool watch(raaf_reactor_t *reactor, int fd, int what) {
-    raaf_socket_t *entry = raaf_socket_table_get(&reactor->sockets, fd);
-    if (!entry) return false;
-    struct epoll_event event = {.data.u64 = socket_key(fd, entry->generation)};
-    if (what & CURL_POLL_IN) event.events |= EPOLLIN;
-    if (what & CURL_POLL_OUT) event.events |= EPOLLOUT;
-    int operation = entry->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(reactor->epoll_fd, operation, fd, &event) != 0) return false;
-    entry->watched = true;
-    return true;
-}
-
-static void unwatch(raaf_reactor_t *reactor, int fd) {
-    raaf_socket_t *entry = raaf_socket_table_find(&reactor->sockets, fd);
-    if (!entry) return;
-    if (entry->watched) epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    entry->watched = false;
-    entry->generation++;
 }
 
 /* Never an error for libcurl: it would end every transfer. One that cannot be watched ends alone. */
@@ -529,7 +567,7 @@ raaf_reactor_t *raaf_reactor_start(const raaf_reactor_options_t *options, int *r
         .sockets = &reactor->sockets,
         .pid = reactor->pid,
         .touched = on_touched,
-        .resolved = on_resolved,
+        .opened = on_opened,
         .connected = on_connected,
         .context = reactor,
     };

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FIRST_COUNT 64
@@ -38,9 +39,32 @@ raaf_socket_t *raaf_socket_table_find(const raaf_socket_table_t *table, int fd) 
     return fd >= 0 && (size_t)fd < table->count ? &table->sockets[fd] : NULL;
 }
 
+/* 0: it is no socket. */
+static uint64_t socket_inode(int fd) {
+    struct stat status;
+    bool socket = fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
+    return socket ? (uint64_t)status.st_ino : 0;
+}
+
+bool raaf_socket_table_opened(raaf_socket_table_t *table, int fd, uint64_t owner) {
+    raaf_socket_t *entry = raaf_socket_table_get(table, fd);
+    if (!entry) return false;
+    entry->owner = owner;
+    entry->inode = socket_inode(fd);
+    entry->open = true;
+    return true;
+}
+
+void raaf_socket_table_closing(raaf_socket_table_t *table, int fd) {
+    raaf_socket_t *entry = raaf_socket_table_find(table, fd);
+    if (entry) entry->open = false;
+}
+
 void raaf_socket_table_close_copies(const raaf_socket_table_t *table) {
-    for (size_t fd = 0; fd < table->count; fd++)
-        if (table->sockets[fd].open) close((int)fd);
+    for (size_t fd = 0; fd < table->count; fd++) {
+        const raaf_socket_t *entry = &table->sockets[fd];
+        if (entry->open && socket_inode((int)fd) == entry->inode) close((int)fd);
+    }
 }
 
 /* A fork in the middle of it leaves the child an empty table, never one that is already gone. */

@@ -252,13 +252,11 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
 #endif
     int fd = socket(address->family, type, address->protocol);
     if (fd < 0) return CURL_SOCKET_BAD;
-    raaf_socket_t *entry = raaf_socket_table_get(host->sockets, fd);
-    if (!entry) {
+    if (!raaf_socket_table_opened(host->sockets, fd, transfer->stream->id)) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
-    entry->open = true;
-    host->resolved(transfer, host->context); /* there is an address to connect to */
+    host->opened(transfer, fd, host->context);
     return fd;
 }
 
@@ -268,8 +266,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
  */
 static int on_close_socket(void *context, curl_socket_t fd) {
     const raaf_transfer_host_t *host = context;
-    raaf_socket_t *entry = raaf_socket_table_find(host->sockets, fd);
-    if (entry) entry->open = false; /* before the number is free for another thread to get */
+    raaf_socket_table_closing(host->sockets, fd);
     if (getpid() == host->pid) shutdown(fd, SHUT_RDWR);
     return close(fd);
 }
@@ -287,6 +284,16 @@ static struct curl_slist *header_list(const raaf_request_t *request) {
     return list;
 }
 
+/*
+ * Our own timer decides about the connect timeout; libcurl's default of 300 s must not. It must
+ * know of it all the same: of several addresses each gets its part of the time.
+ */
+static long curl_connect_timeout(const raaf_request_limits_t *limits) {
+    const uint64_t longest = 2000000000; /* ms: what a long can hold anywhere */
+    uint64_t ms = limits->connect_ns / RAAF_MS(1);
+    return (long)(ms < longest ? ms + 1000 : longest);
+}
+
 static CURLcode set_request(raaf_transfer_t *transfer) {
     const raaf_request_t *request = transfer->stream->request;
     CURL *easy = transfer->easy;
@@ -295,10 +302,13 @@ static CURLcode set_request(raaf_transfer_t *transfer) {
     /* No getenv from this thread: Ruby has read the environment's proxy names already. */
     code = curl_easy_setopt(easy, CURLOPT_PROXY, request->proxy ? request->proxy : "");
     if (code != CURLE_OK) return code;
+    code = curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* unset, libcurl asks for no_proxy */
+    if (code != CURLE_OK) return code;
     if (request->ca_file) {
         code = curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file);
         if (code != CURLE_OK) return code;
     }
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, curl_connect_timeout(&request->limits));
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
@@ -318,8 +328,6 @@ static CURLcode set_safety(CURL *easy) {
     curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     /* A look-up that is given up is left to its thread instead of waited for. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    /* Our own timer decides about the connect timeout; libcurl's default of 300 s must not. */
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 2000000000L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
     return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_BUFFER);

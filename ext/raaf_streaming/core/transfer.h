@@ -26,7 +26,7 @@ typedef struct raaf_transfer_host {
     raaf_socket_table_t *sockets;
     pid_t pid; /* the process the sockets belong to */
     void (*touched)(struct raaf_transfer *transfer, void *context);
-    void (*resolved)(struct raaf_transfer *transfer, void *context); /* its host's name is known */
+    void (*opened)(struct raaf_transfer *transfer, int fd, void *context); /* a new socket */
     void (*connected)(struct raaf_transfer *transfer, void *context);
     void *context;
 } raaf_transfer_host_t;

@@ -54,7 +54,7 @@ module RAAF
         return usage(@output, 0) if ["-h", "--help", "help"].include?(name)
         return version if ["-v", "--version"].include?(name)
 
-        file, constant, = COMMANDS.fetch(name) { return usage(@errors, 2) }
+        file, constant, = COMMANDS.fetch(name) { return unknown(name) }
         require_relative "cli/#{file}"
         CLI.const_get(constant).new(input: @input, output: @output, errors: @errors).run(rest)
       rescue OptionParser::ParseError => e
@@ -72,6 +72,11 @@ module RAAF
       def version
         @output.puts("raaf-stream #{VERSION}")
         0
+      end
+
+      def unknown(name)
+        @errors.puts("raaf-stream: unknown command #{name}", "") if name
+        usage(@errors, 2)
       end
 
       def usage(out, status)

@@ -104,7 +104,7 @@ module RAAF
       def plain(value)
         return value if Numeric === value || !value.is_a?(Numeric) # rubocop:disable Style/CaseEquality
 
-        seconds = value.to_f
+        seconds = value.to_f # steep:ignore NoMethod
         (seconds == seconds.floor) ? seconds.to_i : seconds
       end
 

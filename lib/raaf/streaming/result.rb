@@ -17,6 +17,7 @@ module RAAF
       attr_reader :messages
       # @return [String] the answer's text; "" where there is none
       attr_reader :final_output
+      alias_method :text, :final_output
       # @return [Hash{Symbol=>Object}] token counts: :prompt_tokens, :completion_tokens, :total_tokens, and where the
       #   provider says so :cached_tokens, :cache_write_tokens, :reasoning_tokens …; {} where it said nothing
       attr_reader :usage

@@ -24,6 +24,10 @@ module RAAF
       # @raise [Errors::RactorError] in any Ractor but the main one
       def initialize(agent:, provider: nil, session_id: nil, user_id: nil, **settings)
         Runner.check_ractor
+        unless agent.respond_to?(:model) && agent.respond_to?(:instructions_for)
+          raise ArgumentError, "agent must be a RAAF::Agent, not #{agent.class}"
+        end
+
         @agent = agent
         @provider = provider
         @session_id = session_id

@@ -15,6 +15,10 @@ module RAAF
       # Unit: bytes.
       MIN_SECRET = 4
 
+      # A given secret shorter than this is cut only where it stands by itself: it is a placeholder for a server that
+      # wants no key ("none", "test"), and must not take a part out of other words. Unit: bytes.
+      MIN_ANYWHERE = 8
+
       # Every pattern is linear in the length of the text: a literal or a look-behind keeps a search from starting
       # again inside what it has rejected, and repetitions are possessive, atomic or bounded ({n,}+ is not possessive in
       # Ruby). Error bodies are hostile input.
@@ -31,7 +35,7 @@ module RAAF
           "\\1#{MASK}"],
         # The user and password of a URL.
         [%r{(\b[a-z][a-z0-9]{1,11}://)[^/\s@"'<>]{1,256}@}i, "\\1#{MASK}@"]
-      ].freeze
+      ].each { |pair| pair.each(&:freeze).freeze }.freeze # to the bottom: an error is made in any Ractor
 
       # A header's name is a token. Source: RFC 9110, section 5.6.2.
       HEADER_NAME = /\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/
@@ -100,10 +104,17 @@ module RAAF
       end
 
       # @api private
+      # @return [Array<String, Regexp>] what to search for
       def forms_of(secrets)
         known = secrets.compact.map { |secret| clean(secret) }.select { |secret| secret.bytesize >= MIN_SECRET }
         # The longest first, so that a key that contains another goes as a whole.
-        known.flat_map { |secret| [secret, percent_encoded(secret)] }.uniq.sort_by { |secret| -secret.length }
+        forms = known.flat_map { |secret| [secret, percent_encoded(secret)] }.uniq.sort_by { |secret| -secret.length }
+        forms.map { |form| (form.bytesize < MIN_ANYWHERE) ? by_itself(form) : form }
+      end
+
+      # @api private
+      def by_itself(secret)
+        /(?<![A-Za-z0-9])#{Regexp.escape(secret)}(?![A-Za-z0-9])/
       end
 
       # @api private
@@ -120,7 +131,7 @@ module RAAF
         end
       end
 
-      private_class_method :clean, :utf8_or_bytes?, :forms_of, :percent_encoded, :control_character
+      private_class_method :clean, :utf8_or_bytes?, :forms_of, :by_itself, :percent_encoded, :control_character
     end
   end
 end

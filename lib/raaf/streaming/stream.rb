@@ -27,6 +27,8 @@ module RAAF
 
       # Who takes the chunks of a stream.
       Consumer = Struct.new(:thread, :fiber) do
+        # @implements Consumer
+
         # @return [Boolean] whether the calling fiber would hold it up by waiting
         def here?
           fiber.equal?(Fiber.current) || (thread.equal?(Thread.current) && Fiber.current_scheduler.nil?)
@@ -275,7 +277,7 @@ module RAAF
 
       # @return [Boolean] false: the time was over before the end
       def take_all(deadline)
-        last = nil
+        last = nil #: Chunk?
         until last&.terminal? # not `loop`, which swallows a StopIteration of the block's
           terminal = native.each(deadline && (deadline - now)) { |chunk| yield chunk }
           return false unless terminal

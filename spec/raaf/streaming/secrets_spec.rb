@@ -41,6 +41,10 @@ RSpec.describe RAAF::Streaming::Secrets do
       expect(described_class.redact("abcdef", %w[abcd abcdef])).to eq("[FILTERED]")
     end
 
+    it "cuts a placeholder only where it stands by itself" do
+      expect(described_class.redact("none at nonexistent.invalid", "none")).to eq("[FILTERED] at nonexistent.invalid")
+    end
+
     it "does not search for a key so short that it would cut words" do
       expect(described_class.redact("banana", "an")).to eq("banana")
     end

@@ -80,7 +80,8 @@ module RAAF
 
         private
 
-        def call((types, block), chunk)
+        def call(callback, chunk)
+          types, block = callback
           block.call(chunk) if types.nil? || types.include?(chunk.type)
         end
 
@@ -96,14 +97,15 @@ module RAAF
 
         def past
           said = @said.map { |type, text| Chunk.new(type: type, delta: text.dup).freeze }
-          said << whole_content if @content
+          last = @content
+          said << whole(last) if last
           said + @kept
         end
 
         # Everything up to the last piece, as one piece.
-        def whole_content
-          text = @content.cumulative
-          @content.dup.tap { |chunk| chunk.delta = text.empty? ? @content.delta : text }.freeze
+        def whole(last)
+          text = last.cumulative
+          last.dup.tap { |chunk| chunk.delta = text.empty? ? last.delta : text }.freeze
         end
       end
     end

@@ -28,7 +28,12 @@ module RAAF
         # @return [Float, nil] when the first write is due
         def begin(now)
           @due = now
-          @lock.synchronize { schedule(now) unless @over }
+          @lock.synchronize do
+            next if @over
+
+            @following = @events.next
+            schedule(now)
+          end
         end
 
         # Writes what is due.
@@ -38,10 +43,9 @@ module RAAF
           @lock.synchronize do
             next nil if @over
             next now + RETRY_DELAY unless flush
-            next complete unless @bytes
 
-            @response.record(@bytes.bytesize)
-            schedule(now)
+            @response.record(@bytes.bytesize) if @bytes
+            @following ? schedule(now) : complete
           end
         rescue Disconnected
           give_up # the connection's own thread sees the same and tells who closed
@@ -76,11 +80,13 @@ module RAAF
         end
 
         # Counts from when the last write was due, not from when it was done: on a busy machine an answer comes
-        # in larger steps, but not later. After the last event there are no bytes of the body, only the mark that
-        # ends it.
+        # in larger steps, but not later. The mark that ends the body goes out with the last event: a client that has
+        # read the last event may leave.
         def schedule(now)
-          delay, @bytes = @events.next
-          @unsent = @bytes ? @response.frame(@bytes) : @response.ending
+          delay, @bytes = @following
+          @following = @events.next if @bytes
+          @unsent = @bytes ? @response.frame(@bytes) : +""
+          @unsent += @response.ending unless @following
           @due = now if now - @due > MAX_LAG
           @due += delay || 0
         end

@@ -47,6 +47,9 @@ module RAAF
             :complete
           rescue Interrupt
             stop(stream, asked)
+          rescue Errors::Error
+            end_line if @output.tty? && !@text.empty? # the error stands on a line of its own
+            raise
           ensure
             @status&.stop
           end
