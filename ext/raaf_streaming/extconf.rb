@@ -86,6 +86,7 @@ def set_sanitizer_flags(name)
 end
 
 LIBRARIES.each { |name, wanted| require_library(name, **wanted) }
+$defs << "-DRAAF_EXTCONF=1" # what was found here decides, not the compiler's own look
 have_header("sys/epoll.h")
 have_header("sys/eventfd.h")
 have_func("pthread_setname_np", "pthread.h")

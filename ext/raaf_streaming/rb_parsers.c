@@ -230,7 +230,8 @@ static VALUE decoder_initialize(int argc, VALUE *argv, VALUE self) {
     rb_get_kwargs(options, &keyword, 0, 1, &skip);
     name = NIL_P(name) ? rb_str_new_cstr("openai_chat") : rb_String(name);
     const raaf_dialect_t *dialect = raaf_dialect_find(StringValueCStr(name));
-    if (!dialect) rb_raise(rb_eArgError, "unknown dialect: %" PRIsVALUE " (known: openai_chat)", name);
+    if (!dialect)
+        rb_raise(rb_eArgError, "unknown dialect: %" PRIsVALUE " (known: openai_chat)", name);
     decoder_t *decoder = decoder_get(self);
     if (decoder->ready) rb_raise(rb_eArgError, "a decoder is made once");
     raaf_request_t *request = raaf_request_new(dialect);

@@ -41,7 +41,10 @@ raaf_reactor_t *rb_raaf_reactor(void);
 /* rb_waiter.c */
 void rb_raaf_init_waiter(void);
 
-/* What a thread or fiber sleeps for. Neither function calls Ruby. */
+/*
+ * What a thread or fiber sleeps for. Neither function calls Ruby. Once arm has returned true the
+ * context must live until disarm is called, once, by whoever: also by the garbage collector.
+ */
 typedef struct rb_raaf_sleep {
     bool (*arm)(void *context, int fd); /* false: there is something already, do not sleep */
     void (*disarm)(void *context, int fd);

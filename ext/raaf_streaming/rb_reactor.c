@@ -9,10 +9,15 @@
 #include "core/result_code.h"
 
 #include <errno.h>
+#include <math.h>
+#include <pthread.h>
 #include <ruby/thread.h>
 #include <unistd.h>
 
+#define FORK_PAUSE_NS 100000000u /* longest that a fork waits for the reactor to pause */
+
 static raaf_reactor_t *current; /* GVL; one reference */
+static raaf_reactor_t *paused;  /* between before_fork and after_fork_in_parent; GVL */
 static pid_t own_pid;           /* of the process that all of this belongs to */
 static raaf_reactor_options_t options = {.idle_connections = 10};
 static VALUE mReactor;
@@ -33,6 +38,31 @@ void rb_raaf_check_fork(void) {
     current = NULL;
 }
 
+/*
+ * Around every fork, also those that do not pass Process._fork (Process.daemon). The fork may be
+ * that of a thread without the GVL: then `current` may change meanwhile, so it is looked at once.
+ */
+static void before_fork(void) {
+    raaf_reactor_t *reactor = current;
+    if (!reactor || raaf_reactor_stopped(reactor)) return;
+    raaf_reactor_retain(reactor);
+    raaf_reactor_pause(reactor, FORK_PAUSE_NS);
+    paused = reactor;
+}
+
+static void after_fork_in_parent(void) {
+    if (!paused) return;
+    raaf_reactor_unpause(paused);
+    raaf_reactor_release(paused);
+    paused = NULL;
+}
+
+/* At once: later the child's descriptors may be others under the same numbers. Closes only. */
+static void after_fork_in_child(void) {
+    if (current) raaf_reactor_abandon(current);
+    current = paused = NULL;
+}
+
 static void drop_stopped(void) {
     if (!current || !raaf_reactor_stopped(current)) return;
     raaf_reactor_release(current);
@@ -44,6 +74,8 @@ raaf_reactor_t *rb_raaf_reactor(void) {
     drop_stopped();
     if (current) return current;
     rb_funcall(mStreaming, id_prepare_reactor, 0); /* sets the options below */
+    drop_stopped();
+    if (current) return current; /* another thread was here meanwhile */
     int result;
     raaf_reactor_t *started = raaf_reactor_start(&options, &result);
     if (!started) rb_raaf_raise_code(result, "the reactor thread");
@@ -70,9 +102,11 @@ static void *stop_without_gvl(void *argument) {
  */
 static VALUE reactor_stop(VALUE self, VALUE seconds) {
     double timeout = NUM2DBL(seconds);
+    if (isnan(timeout) || timeout < 0) rb_raise(rb_eArgError, "a timeout must not be negative");
     rb_raaf_check_fork();
     if (!current) return Qtrue;
-    struct stop_call call = {current, (uint64_t)(timeout * 1e9), false, false};
+    uint64_t timeout_ns = timeout < 1e9 ? (uint64_t)(timeout * 1e9) : UINT64_MAX;
+    struct stop_call call = {current, timeout_ns, false, false};
     raaf_reactor_retain(call.reactor); /* another thread may drop the current one meanwhile */
     rb_nogvl(stop_without_gvl, &call, NULL, NULL, RB_NOGVL_INTR_FAIL);
     if (!call.ran) stop_without_gvl(&call); /* an interrupt was pending: it is raised after this */
@@ -122,6 +156,8 @@ static VALUE reactor_set_options(VALUE self, VALUE backend, VALUE pipe, VALUE id
 }
 
 void rb_raaf_init_reactor(void) {
+    if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0)
+        rb_raaf_raise_code(RAAF_SYSTEM, "the fork handlers");
     own_pid = getpid();
     id_prepare_reactor = rb_intern("prepare_reactor");
     /*

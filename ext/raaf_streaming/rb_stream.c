@@ -15,7 +15,6 @@
 #include "core/clock.h"
 #include "core/result_code.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -176,16 +175,6 @@ VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context) {
     return self;
 }
 
-static void check_limit(VALUE most) {
-    if (NIL_P(most)) return;
-    size_t limit = NUM2SIZET(most);
-    if (raaf_stream_active_count() < limit) return;
-    char message[128];
-    snprintf(message, sizeof message,
-             "%zu streams are running, as many as max_concurrent_streams allows", limit);
-    rb_raaf_raise("StreamLimitError", message);
-}
-
 /*
  * NativeStream.prepare(request Hash, RunContext, number of the first chunk): everything but the
  * start. Raises ArgumentError for a request that cannot be sent.
@@ -198,17 +187,20 @@ static VALUE native_prepare(VALUE class, VALUE hash, VALUE context, VALUE first_
 }
 
 /*
- * start(most streams at once or nil): begins. By itself, so that whoever starts it can hold it
- * before, and end it whatever interrupts him. Raises StreamLimitError, ForkedError.
+ * start(most streams at once or nil): begins, and returns whether there was a place for it. By
+ * itself, so that whoever starts it can hold it before, and end it whatever interrupts him. Raises
+ * ForkedError.
  */
 static VALUE native_start(VALUE self, VALUE most) {
     native_t *native = get_here(self);
-    if (native->submitted) return self;
+    size_t limit = NIL_P(most) ? SIZE_MAX : NUM2SIZET(most);
+    if (native->submitted) return Qtrue;
     raaf_reactor_t *reactor = rb_raaf_reactor();
-    check_limit(most); /* from here to the submission nobody else has the GVL */
+    /* From here to the submission nobody else has the GVL. */
+    if (raaf_stream_active_count() >= limit) return Qfalse;
     native->submitted = true;
     raaf_reactor_submit(reactor, native->stream);
-    return self;
+    return Qtrue;
 }
 
 /* ---- taking chunks ---- */
@@ -229,12 +221,15 @@ static bool fill(native_t *native) {
 
 static bool arm(void *context, int fd) {
     raaf_stream_t *stream = context;
-    return raaf_stream_queue_arm(&stream->queue, fd);
+    if (!raaf_stream_queue_arm(&stream->queue, fd)) return false;
+    raaf_stream_retain(stream); /* until it is disarmed: the fiber may be dropped before */
+    return true;
 }
 
 static void disarm(void *context, int fd) {
     raaf_stream_t *stream = context;
     raaf_stream_queue_disarm(&stream->queue);
+    raaf_stream_release(stream);
 }
 
 /*
@@ -444,10 +439,15 @@ static VALUE native_tool_calls(VALUE self) {
     return NIL_P(calls) ? rb_ary_new() : calls;
 }
 
+/* For what a server wrote and the core did not look into: whatever it is, valid UTF-8 comes out. */
+static VALUE foreign_string(const char *bytes, size_t len) {
+    VALUE string = rb_enc_str_new(bytes, (long)len, rb_utf8_encoding());
+    bool broken = rb_enc_str_coderange(string) == ENC_CODERANGE_BROKEN;
+    return broken ? rb_funcall(string, rb_intern("scrub"), 0) : string;
+}
+
 static VALUE buffer_or_nil(const raaf_buffer_t *buffer) {
-    if (!buffer->len) return Qnil;
-    VALUE string = rb_enc_str_new(buffer->bytes, (long)buffer->len, rb_utf8_encoding());
-    return string;
+    return buffer->len ? foreign_string(buffer->bytes, buffer->len) : Qnil;
 }
 
 static VALUE text_or_nil(const raaf_text_t *text) {
@@ -464,8 +464,8 @@ static VALUE headers_hash(const raaf_buffer_t *headers) {
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
         const char *colon = memchr(at, ':', (size_t)(line_end - at));
-        VALUE name = rb_enc_str_new(at, colon - at, rb_utf8_encoding());
-        VALUE value = rb_enc_str_new(colon + 2, line_end - colon - 2, rb_utf8_encoding());
+        VALUE name = foreign_string(at, (size_t)(colon - at));
+        VALUE value = foreign_string(colon + 2, (size_t)(line_end - colon - 2));
         rb_hash_aset(hash, name, value);
         at = line_end + 1;
     }
@@ -498,7 +498,8 @@ static void set_timings(VALUE hash, const raaf_outcome_t *outcome) {
 static void set_error(VALUE hash, const raaf_outcome_t *outcome) {
     set(hash, "code", code_symbol(outcome->code));
     set(hash, "text", rb_utf8_str_new_cstr(raaf_result_code_text(outcome->code)));
-    set(hash, "detail", outcome->detail[0] ? rb_utf8_str_new_cstr(outcome->detail) : Qnil);
+    set(hash, "detail",
+        outcome->detail[0] ? foreign_string(outcome->detail, strlen(outcome->detail)) : Qnil);
     set(hash, "http_status", outcome->http_status ? LONG2NUM(outcome->http_status) : Qnil);
     set(hash, "headers", headers_hash(&outcome->headers));
     set(hash, "body", buffer_or_nil(&outcome->body));

@@ -7,6 +7,11 @@
  *
  * The pool is a Ruby Array of Waker objects: only touched with the GVL held, and never across a
  * point where the GVL could be given up.
+ *
+ * A fiber that is dropped in the middle of its sleep never runs its ensure. So the descriptors
+ * belong to the Waker, not to the IO that watches them, and the Waker knows what it is armed for:
+ * when it is collected it disarms first and closes then. Else the reactor would write to whatever
+ * got the number next.
  */
 #include "rb_raaf.h"
 
@@ -17,14 +22,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Kept for reuse; what is over is closed. */
+#define MOST_IDLE 32
+
 typedef struct waker {
-    raaf_waker_t waker;
-    VALUE io; /* of its read end, for rb_io_wait; closes that end when it is collected */
+    raaf_waker_t waker;    /* owned */
+    VALUE io;              /* of its read end, for rb_io_wait; never closes it */
+    rb_raaf_sleep_t armed; /* what may write to it; arm is NULL: nobody */
+    pid_t pid;
 } waker_t;
 
 static VALUE pool;
 static VALUE cWaker;
-static ID id_for_fd;
+static ID id_for_fd, id_autoclose;
 static bool use_pipe;
 
 static void waker_mark(void *data) {
@@ -36,9 +46,17 @@ static void waker_compact(void *data) {
     waker->io = rb_gc_location(waker->io);
 }
 
+static void disarm(waker_t *waker) {
+    if (!waker->armed.arm) return;
+    waker->armed.arm = NULL;
+    /* In a forked child all of it is the parent's. */
+    if (waker->pid == getpid()) waker->armed.disarm(waker->armed.context, waker->waker.write_fd);
+}
+
 static void waker_free(void *data) {
     waker_t *waker = data;
-    if (waker->waker.write_fd != waker->waker.read_fd) close(waker->waker.write_fd);
+    disarm(waker);
+    raaf_waker_close(&waker->waker);
     xfree(waker);
 }
 
@@ -53,10 +71,13 @@ static VALUE waker_new(void) {
     VALUE self = TypedData_Make_Struct(cWaker, waker_t, &waker_type, waker);
     waker->io = Qnil;
     waker->waker.read_fd = waker->waker.write_fd = -1;
+    waker->pid = getpid();
     if (raaf_waker_open(&waker->waker, use_pipe) != RAAF_OK)
         rb_raaf_raise_code(RAAF_SYSTEM, "a wake-up descriptor");
     rb_update_max_fd(waker->waker.read_fd);
-    RB_OBJ_WRITE(self, &waker->io, rb_funcall(rb_cIO, id_for_fd, 1, INT2FIX(waker->waker.read_fd)));
+    VALUE io = rb_funcall(rb_cIO, id_for_fd, 1, INT2FIX(waker->waker.read_fd));
+    rb_funcall(io, id_autoclose, 1, Qfalse);
+    RB_OBJ_WRITE(self, &waker->io, io);
     return self;
 }
 
@@ -70,22 +91,26 @@ struct sleep_call {
     const rb_raaf_sleep_t *sleep;
     VALUE waker;
     VALUE seconds;
-    pid_t pid; /* under a Fiber scheduler another fiber may fork meanwhile */
 };
 
 static VALUE sleep_body(VALUE argument) {
     struct sleep_call *call = (struct sleep_call *)argument;
     waker_t *waker = RTYPEDDATA_DATA(call->waker);
-    if (call->sleep->arm(call->sleep->context, waker->waker.write_fd))
-        rb_io_wait(waker->io, INT2FIX(RUBY_IO_READABLE), call->seconds);
+    if (!call->sleep->arm(call->sleep->context, waker->waker.write_fd)) return Qnil;
+    waker->armed = *call->sleep;
+    rb_io_wait(waker->io, INT2FIX(RUBY_IO_READABLE), call->seconds);
     return Qnil;
 }
 
 static VALUE sleep_ensure(VALUE argument) {
     struct sleep_call *call = (struct sleep_call *)argument;
     waker_t *waker = RTYPEDDATA_DATA(call->waker);
-    if (call->pid != getpid()) return Qnil; /* all of it is the parent's */
-    call->sleep->disarm(call->sleep->context, waker->waker.write_fd);
+    disarm(waker);
+    if (waker->pid != getpid()) return Qnil; /* another fiber forked, and this is the child */
+    if (RARRAY_LEN(pool) >= MOST_IDLE) {
+        raaf_waker_close(&waker->waker);
+        return Qnil;
+    }
     raaf_drain_fd(waker->waker.read_fd);
     rb_ary_push(pool, call->waker);
     return Qnil;
@@ -93,7 +118,7 @@ static VALUE sleep_ensure(VALUE argument) {
 
 void rb_raaf_sleep(const rb_raaf_sleep_t *sleep, double seconds) {
     /* A float this size is an immediate: no object a sleep. */
-    struct sleep_call call = {sleep, lease(), DBL2NUM(seconds), getpid()};
+    struct sleep_call call = {sleep, lease(), DBL2NUM(seconds)};
     rb_ensure(sleep_body, (VALUE)&call, sleep_ensure, (VALUE)&call);
     RB_GC_GUARD(call.waker);
 }
@@ -116,6 +141,7 @@ static VALUE waiter_pool_size(VALUE self) {
 
 void rb_raaf_init_waiter(void) {
     id_for_fd = rb_intern("for_fd");
+    id_autoclose = rb_intern("autoclose=");
     VALUE mReactor = rb_define_module_under(mStreaming, "Reactor");
     cWaker = rb_class_new(rb_cObject);
     rb_undef_alloc_func(cWaker);

@@ -11,35 +11,35 @@ RSpec.describe "A process that ends while it streams" do
 
   # Scripts that print "ready" when they stream, and then do so until something ends them.
   busy = {
-    "the main thread takes the chunks" => <<~'RUBY',
+    "the main thread takes the chunks" => <<~RUBY,
       runner.run_and_stream("Hi") { puts "ready" }
     RUBY
-    "the main thread waits for the first token" => <<~'RUBY',
+    "the main thread waits for the first token" => <<~RUBY,
       Thread.new { Thread.pass until Thread.main.status == "sleep"; puts "ready" }
       runner(ARGV[0] + "/silent").run_and_stream("Hi")
     RUBY
-    "callbacks run" => <<~'RUBY',
+    "callbacks run" => <<~RUBY,
       heard = Queue.new
       20.times { runner.stream("Hi").on { heard << 1 } }
       20.times { heard.pop }
       puts "ready"
       sleep
     RUBY
-    "a callback blocks" => <<~'RUBY',
+    "a callback blocks" => <<~RUBY,
       heard = Queue.new
       runner.stream("Hi").on { heard << 1; sleep }
       heard.pop
       puts "ready"
       sleep
     RUBY
-    "other threads take the chunks" => <<~'RUBY',
+    "other threads take the chunks" => <<~RUBY,
       heard = Queue.new
       10.times { Thread.new { runner.run_and_stream("Hi") { heard << 1 } } }
       10.times { heard.pop }
       puts "ready"
       sleep
     RUBY
-    "nobody takes the chunks of its handles" => <<~'RUBY'
+    "nobody takes the chunks of its handles" => <<~RUBY
       streams = Array.new(20) { runner.stream("Hi") }
       sleep(0.01) until streams.all? { |stream| stream.status == :streaming }
       puts "ready"
@@ -82,7 +82,7 @@ RSpec.describe "A process that ends while it streams" do
   end
 
   it "tells the consumers why, so that they can store what they have" do
-    script = start_script(<<~'RUBY', server.base_url)
+    script = start_script(<<~RUBY, server.base_url)
       heard = Queue.new
       said = Queue.new
       at_exit { 3.times { p said.pop } }
@@ -109,7 +109,7 @@ RSpec.describe "A process that ends while it streams" do
 
   it "registers its exit hook with the first stream, and not before" do
     server.default_script(deltas: %w[Hi], repeat: true)
-    script = run_script(<<~'RUBY', server.base_url)
+    script = run_script(<<~RUBY, server.base_url)
       at_exit { puts RAAF::Streaming::Reactor.running? }
       runner.run_and_stream("Hi")
       at_exit { puts RAAF::Streaming::Reactor.running? }
@@ -120,7 +120,7 @@ RSpec.describe "A process that ends while it streams" do
 
   it "can still stream in what runs after that hook" do
     server.default_script(deltas: %w[Hi], repeat: true)
-    script = run_script(<<~'RUBY', server.base_url)
+    script = run_script(<<~RUBY, server.base_url)
       at_exit { puts runner.run_and_stream("Hi").final_output }
       puts runner.run_and_stream("Hi").final_output
     RUBY

@@ -294,7 +294,7 @@ RSpec.describe "A process that forks" do
 
     it "lets a child that goes on inside one come to its end" do
       server.script(deltas: %w[Hi])
-      script = run_script(<<~'RUBY', server.base_url)
+      script = run_script(<<~RUBY, server.base_url)
         pid = nil
         stream = runner.stream("Hi").on(:content) { pid ||= fork || :child }
         at_exit { puts "child" if pid == :child }
@@ -312,7 +312,7 @@ RSpec.describe "A process that forks" do
     before { server.default_script(deltas: %w[Hi], repeat: true) }
 
     it "may load the gem and fork before it streams, as servers do that preload" do
-      script = run_script(<<~'RUBY', server.base_url)
+      script = run_script(<<~RUBY, server.base_url)
         pids = Array.new(3) { fork { exit(runner.run_and_stream("Hi").final_output == "Hi") } }
         puts runner.run_and_stream("Hi").final_output
         puts pids.all? { |pid| Process.wait2(pid).last.success? }
@@ -323,7 +323,7 @@ RSpec.describe "A process that forks" do
     end
 
     it "may have children that end in the ordinary way, with their at_exit" do
-      script = run_script(<<~'RUBY', server.base_url)
+      script = run_script(<<~RUBY, server.base_url)
         at_exit { puts "bye" }
         runner.run_and_stream("Hi")
         [-> {}, -> { runner.run_and_stream("Hi") }, -> { exit }, -> { exit! }].each { |work| Process.wait(fork(&work)) }
@@ -336,7 +336,7 @@ RSpec.describe "A process that forks" do
     end
 
     it "may become a daemon" do
-      script = run_script(<<~'RUBY', server.base_url)
+      script = run_script(<<~RUBY, server.base_url)
         runner.run_and_stream("Hi")
         stream = runner.stream("Hi")
         Process.daemon(true, true)

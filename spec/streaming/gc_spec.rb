@@ -171,7 +171,7 @@ RSpec.describe "The garbage collector" do
     RUBY
 
     it "changes no word of an answer when it compacts" do
-      script = run_script(life + <<~'RUBY', server.base_url)
+      script = run_script(life + <<~RUBY, server.base_url)
         moving = true
         mover = Thread.new { (GC.compact && sleep(0.001)) while moving }
         10.times { one[] }
@@ -194,7 +194,7 @@ RSpec.describe "The garbage collector" do
     end
 
     it "changes no word while a stream stands in the middle" do
-      script = run_script(life + <<~'RUBY', server.base_url)
+      script = run_script(life + <<~RUBY, server.base_url)
         each = runner.stream("Hi").each
         heard = Queue.new
         called = runner.stream("Hi").on { |chunk| heard << say[chunk] }
@@ -213,7 +213,7 @@ RSpec.describe "The garbage collector" do
 
     # Every allocation collects: all generations for the shortest of lives, the young ones for a whole one.
     it "changes no word under GC.stress" do
-      script = run_script(life + <<~'RUBY', server.base_url, within: 60)
+      script = run_script(life + <<~RUBY, server.base_url, within: 60)
         young = 1 # GC.stress, "no major GC"
         GC.stress = true
         text = runner.run_and_stream("Hi") { |chunk| chunk.delta }.final_output
@@ -231,7 +231,7 @@ RSpec.describe "The garbage collector" do
     end
 
     it "changes no word where streams are left, cancelled and redirected under GC.stress" do
-      script = run_script(life + <<~'RUBY', server.base_url, within: 60)
+      script = run_script(life + <<~RUBY, server.base_url, within: 60)
         GC.stress = 1
         raise "first" unless runner.stream("Hi").first.delta == "Hm"
         runner.stream("Hi").cancel.wait

@@ -96,7 +96,7 @@ RSpec.describe RAAF::Streaming::Stream do
   describe "as an Enumerable" do
     it "is mapped, selected, counted and sorted" do
       expect(say("Hel", "lo").map(&:delta).join).to eq("Hello")
-      expect(say("Hel", "lo").select(&:content?).size).to eq(2)
+      expect(say("Hel", "lo").count(&:content?)).to eq(2)
       expect(say("Hel", "lo").each_with_index.map { |chunk, i| [i, chunk.type] })
         .to eq([[0, :content], [1, :content], [2, :complete]])
       expect(say("Hel", "lo").to_a.last).to be_complete

@@ -41,7 +41,7 @@ RSpec.describe "A Ractor other than the main one" do
 
   it "may have text from the main one" do
     server.script(deltas: %w[Hel lo])
-    script = run_script(<<~'RUBY', server.base_url)
+    script = run_script(<<~RUBY, server.base_url)
       Warning[:experimental] = false
       shouting = Ractor.new { 2.times.map { Ractor.receive.upcase } }
       runner.run_and_stream("Hi") { |chunk| shouting.send(chunk.delta) if chunk.content? }

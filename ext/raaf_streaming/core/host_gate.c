@@ -7,8 +7,10 @@
 #include "result_code.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct raaf_host {
     raaf_host_t *next; /* in the gate's list of all */

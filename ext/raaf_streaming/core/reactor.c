@@ -37,9 +37,11 @@ struct raaf_reactor {
     raaf_mailbox_t mailbox; /* any thread */
     atomic_bool stopping;   /* any thread */
 
-    pthread_mutex_t mutex; /* covers `stopped`'s change, for those who wait for it */
+    pthread_mutex_t mutex; /* covers changes of these four, for those who wait for them */
     pthread_cond_t changed;
     atomic_bool stopped;
+    atomic_uint pauses; /* asked for and not taken back */
+    bool paused;
 
     atomic_uint_fast64_t turns; /* written by the reactor thread */
     atomic_uint_fast64_t begun;
@@ -476,11 +478,23 @@ static void name_thread(void) {
 #endif
 }
 
+static void pause_for_forks(raaf_reactor_t *reactor) {
+    pthread_mutex_lock(&reactor->mutex);
+    reactor->paused = true;
+    pthread_cond_broadcast(&reactor->changed);
+    while (atomic_load(&reactor->pauses))
+        pthread_cond_wait(&reactor->changed, &reactor->mutex);
+    reactor->paused = false;
+    pthread_mutex_unlock(&reactor->mutex);
+}
+
 static void *run(void *argument) {
     raaf_reactor_t *reactor = argument;
     name_thread();
-    while (!atomic_load(&reactor->stopping))
+    while (!atomic_load(&reactor->stopping)) {
+        if (atomic_load(&reactor->pauses)) pause_for_forks(reactor);
         turn(reactor);
+    }
     end_all(reactor);
     close_all(reactor);
     pthread_mutex_lock(&reactor->mutex);
@@ -639,6 +653,24 @@ void raaf_reactor_abandon(raaf_reactor_t *reactor) {
     raaf_socket_table_close_copies(&reactor->sockets);
     if (reactor->epoll_fd >= 0) close(reactor->epoll_fd);
     raaf_waker_close(&reactor->mailbox.waker);
+}
+
+void raaf_reactor_pause(raaf_reactor_t *reactor, uint64_t timeout_ns) {
+    struct timespec until = clock_after(timeout_ns);
+    int waited = 0;
+    atomic_fetch_add(&reactor->pauses, 1);
+    raaf_waker_wake(&reactor->mailbox.waker);
+    pthread_mutex_lock(&reactor->mutex);
+    while (!reactor->paused && !atomic_load(&reactor->stopped) && waited == 0)
+        waited = pthread_cond_timedwait(&reactor->changed, &reactor->mutex, &until);
+    pthread_mutex_unlock(&reactor->mutex);
+}
+
+void raaf_reactor_unpause(raaf_reactor_t *reactor) {
+    pthread_mutex_lock(&reactor->mutex);
+    atomic_fetch_sub(&reactor->pauses, 1);
+    pthread_cond_broadcast(&reactor->changed);
+    pthread_mutex_unlock(&reactor->mutex);
 }
 
 raaf_reactor_stats_t raaf_reactor_stats(const raaf_reactor_t *reactor) {

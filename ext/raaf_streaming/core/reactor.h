@@ -69,6 +69,16 @@ bool raaf_reactor_stopped(const raaf_reactor_t *reactor);
 bool raaf_reactor_stop(raaf_reactor_t *reactor, uint64_t timeout_ns);
 
 /*
+ * Around a fork: has the thread pause at the top of its loop, where it holds no lock of anybody's
+ * (OpenSSL's and libc's would stay locked in the child for ever), and waits for that at most
+ * [timeout_ns]. Not the reactor's thread. libcurl's resolver threads cannot be paused.
+ */
+void raaf_reactor_pause(raaf_reactor_t *reactor, uint64_t timeout_ns);
+
+/* In the parent after the fork: lets the thread go on. */
+void raaf_reactor_unpause(raaf_reactor_t *reactor);
+
+/*
  * In a forked child, for the reactor of its parent: closes the child's copies of its descriptors.
  * Takes no lock and frees nothing; the memory is given up.
  */

@@ -63,23 +63,33 @@ static void wipe(char *bytes, size_t len) {
         *at++ = 0;
 }
 
-void raaf_request_free(raaf_request_t *request) {
-    if (!request) return;
-    for (size_t i = 0; i < request->header_count; i++) {
-        wipe(request->headers[i], strlen(request->headers[i]));
-        free(request->headers[i]);
-    }
-    if (request->body) wipe(request->body, request->body_len);
-    if (request->url) wipe(request->url, strlen(request->url));
-    if (request->proxy) wipe(request->proxy, strlen(request->proxy));
+static void wipe_string(char **field) {
+    if (*field) wipe(*field, strlen(*field));
+    free(*field);
+    *field = NULL;
+}
+
+void raaf_request_forget(raaf_request_t *request) {
+    for (size_t i = 0; i < request->header_count; i++)
+        wipe_string(&request->headers[i]);
     for (size_t i = 0; i < request->step_count; i++)
         free(request->steps[i].bytes);
+    if (request->body) wipe(request->body, request->body_len);
     free(request->headers);
-    free(request->body);
-    free(request->url);
-    free(request->host);
-    free(request->proxy);
-    free(request->ca_file);
     free(request->steps);
+    free(request->body);
+    wipe_string(&request->url);
+    wipe_string(&request->proxy);
+    wipe_string(&request->host);
+    wipe_string(&request->ca_file);
+    request->headers = NULL;
+    request->steps = NULL;
+    request->body = NULL;
+    request->header_count = request->step_count = request->body_len = 0;
+}
+
+void raaf_request_free(raaf_request_t *request) {
+    if (!request) return;
+    raaf_request_forget(request);
     free(request);
 }

@@ -7,6 +7,7 @@
 
 #include "dialect.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,7 +44,7 @@ typedef struct raaf_request {
     char *proxy;   /* "" : none */
     char *ca_file; /* NULL: libcurl's default */
     char *body;
-    size_t body_len;
+    atomic_size_t body_len;
     char **headers; /* "Name: value" */
     size_t header_count;
     raaf_script_step_t *steps;
@@ -63,7 +64,13 @@ int raaf_request_add_header(raaf_request_t *request, const char *bytes, size_t l
 int raaf_request_add_step(raaf_request_t *request, uint64_t delay_ns, const char *bytes,
                           size_t len);
 
-/* Wipes headers and body (they hold keys), then frees all. NULL is allowed. */
+/*
+ * The transfer is over: wipes and frees everything but the limits and the dialect. A chunk that
+ * somebody keeps holds its stream, and must not hold a large body or a key.
+ */
+void raaf_request_forget(raaf_request_t *request);
+
+/* Forgets, then frees all. NULL is allowed. */
 void raaf_request_free(raaf_request_t *request);
 
 #endif

@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 typedef struct raaf_socket {
-    uint64_t owner; /* id of the stream it was opened for */
-    uint64_t inode; /* which socket it is */
+    uint64_t owner;      /* id of the stream it was opened for */
+    uint64_t inode;      /* which socket it is */
     uint32_t generation; /* counts the times libcurl began to watch this number */
     int what;            /* CURL_POLL_*: what libcurl watches it for */
     bool open;

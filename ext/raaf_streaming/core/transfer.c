@@ -4,6 +4,7 @@
 #include "result_code.h"
 #include "transfer_result.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define DRAIN_BYTES ((size_t)64 << 10)
 #define DRAIN_NS RAAF_MS(1000)
 #define SETTLED_GRACE_NS RAAF_MS(50) /* for the terminal mark once usage has come as well */
+#define NUDGE_NS RAAF_MS(1000)
 #define ERROR_BODY_NS RAAF_MS(5000)  /* for the body of an error status */
 
 static void touch(raaf_transfer_t *transfer) {
@@ -252,6 +254,9 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
 #endif
     int fd = socket(address->family, type, address->protocol);
     if (fd < 0) return CURL_SOCKET_BAD;
+#ifndef SOCK_CLOEXEC
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
     if (!raaf_socket_table_opened(host->sockets, fd, transfer->stream->id)) {
         close(fd);
         return CURL_SOCKET_BAD;
@@ -394,6 +399,7 @@ void raaf_transfer_free(raaf_transfer_t *transfer) {
     curl_slist_free_all(transfer->headers);
     raaf_decoder_free(&transfer->decoder);
     raaf_delivery_free(&transfer->delivery);
+    raaf_request_forget(transfer->stream->request);
     transfer->stream->transfer = NULL;
     raaf_stream_release(transfer->stream);
     free(transfer);
@@ -454,6 +460,7 @@ void raaf_transfer_start(raaf_transfer_t *transfer) {
         return;
     }
     transfer->phase = RAAF_PHASE_CONNECTING;
+    transfer->nudge_at = raaf_clock_now() + NUDGE_NS;
     CURLMcode code = curl_multi_add_handle(transfer->host->multi, transfer->easy);
     transfer->in_multi = code == CURLM_OK;
     if (!transfer->in_multi) raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
@@ -543,6 +550,7 @@ uint64_t raaf_transfer_deadline(const raaf_transfer_t *transfer) {
     int code = RAAF_OK;
     uint64_t total = after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns);
     uint64_t at = earlier(total, patience(transfer, &code));
+    if (transfer->phase == RAAF_PHASE_CONNECTING) at = earlier(at, transfer->nudge_at);
     at = earlier(at, raaf_delivery_deadline(&transfer->delivery));
     if (!transfer->paused) at = earlier(at, transfer->grace_until);
     return earlier(at, earlier(transfer->error_body_until, transfer->step_at));
@@ -561,6 +569,16 @@ static void time_out(raaf_transfer_t *transfer, int code) {
     raaf_transfer_abort(transfer, transfer->body == RAAF_BODY_ERROR ? RAAF_HTTP_STATUS : code);
 }
 
+/*
+ * When one address of a host has failed, libcurl 7.88 notes that the next is to be tried, and waits
+ * for something to happen before it does. A change of the pause state makes it look.
+ */
+static void nudge(raaf_transfer_t *transfer, uint64_t now) {
+    transfer->nudge_at = now + NUDGE_NS;
+    curl_easy_pause(transfer->easy, CURLPAUSE_SEND);
+    curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+}
+
 void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     int code = RAAF_OK;
     touch(transfer);
@@ -573,6 +591,7 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
         if (result != RAAF_OK) raaf_transfer_abort(transfer, result);
     }
     if (transfer->step_at <= now) play(transfer, now);
+    if (transfer->phase == RAAF_PHASE_CONNECTING && transfer->nudge_at <= now) nudge(transfer, now);
     if (transfer->delivery.ended) return;
     if (transfer->grace_until <= now && !transfer->paused) {
         time_out(transfer, RAAF_OK);

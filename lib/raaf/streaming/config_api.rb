@@ -44,7 +44,7 @@ module RAAF
       # @return [#debug, #info, #warn, #error] the one that was set, else Rails' logger, else one that writes warnings
       #   to standard error
       def logger
-        @logger || rails_logger || (@default_logger ||= ::Logger.new($stderr, level: :warn, progname: "raaf-streaming"))
+        @logger || rails_logger || default_logger
       end
 
       # Sets where to log; nil: back to the default.
@@ -56,6 +56,10 @@ module RAAF
 
       def rails_logger
         ::Rails.logger if defined?(::Rails) && ::Rails.respond_to?(:logger)
+      end
+
+      def default_logger
+        @default_logger ||= ::Logger.new($stderr, level: :warn, progname: "raaf-streaming")
       end
     end
   end

@@ -56,7 +56,12 @@ module RAAF
       # @return [void]
       # @raise [Errors::StreamLimitError] before anything is sent
       def start(native)
-        native.start(@config.max_concurrent_streams)
+        most = @config.max_concurrent_streams
+        return if native.start(most)
+
+        raise Errors::StreamLimitError.new("#{most} streams are running, as many as max_concurrent_streams allows: " \
+                                           "try again, or raise it", limit: :max_concurrent_streams,
+          provider: @request[:provider], model: @request[:model])
       end
 
       # The same question later in the conversation.

@@ -74,7 +74,7 @@ module RAAF
       # @raise (see #each)
       # @api private
       def run(&block)
-        consume(starting: true, &(block || ->(_) {}))
+        consume(starting: true, &block || ->(_) {})
         raise_error if @error
         self
       end

@@ -137,7 +137,7 @@ module RAAF
       # @param usage [Hash, nil]
       # @return [Hash] a chat.completion object
       def completion(content:, reasoning: nil, refusal: nil, tool_calls: [], finish_reason: "stop", usage: nil)
-        message = {role: "assistant", content: content, refusal: refusal}
+        message = {role: "assistant", content: content, refusal: refusal} #: Hash[Symbol, untyped]
         message[:reasoning_content] = reasoning if reasoning
         message[:tool_calls] = tool_calls.map { |call| whole_tool_call(**call) } unless tool_calls.empty?
         choice = {index: 0, message: message, logprobs: nil, finish_reason: finish_reason}
