@@ -59,8 +59,8 @@ class SanitizedCopy
   end
 end
 
-# ruby_memcheck leaves out what Ruby itself never frees. It knows a shared libruby only by the name it has where Ruby was
-# built without a program suffix; Debian's is libruby-3.1.so.3.1.2.
+# ruby_memcheck leaves out what Ruby itself never frees. It knows a shared libruby by the name it has where Ruby was
+# built without a program suffix only; Debian's is libruby-3.1.so.3.1.2.
 module SharedRuby
   def in_ruby?
     super || File.basename(obj.to_s).start_with?("libruby")
@@ -80,15 +80,15 @@ namespace :spec do
   begin
     require "ruby_memcheck"
     require "ruby_memcheck/rspec/rake_task"
-    # Programs that specs start run at their own speed: seconds for each Ruby would be too much. What they fork is watched.
+    # Programs that specs start run at their own speed: seconds for each Ruby would be too much. Forks are watched.
     # Fair scheduling: valgrind runs one thread at a time and would else let one that spins starve the reactor.
     options = RubyMemcheck::Configuration::DEFAULT_VALGRIND_OPTIONS - ["--trace-children=yes"]
     RubyMemcheck.config(binary_name: EXTENSION, valgrind_options: [*options, "--fair-sched=try"])
     RubyMemcheck::Frame.prepend(SharedRuby)
     desc "Run the specs under valgrind (SPEC=path for one file)"
     RubyMemcheck::RSpec::RakeTask.new(memcheck: :compile)
-    # Before the specs: 20 to 50 times slower, so their time limits are widened.
-    task(:slow) { ENV["RAAF_SLOW"] = "1" }
+    # Before the specs: 20 to 50 times slower, so their time limits are widened, and a few leave themselves out.
+    task(:slow) { ENV.update("RAAF_SLOW" => "1", "RAAF_VALGRIND" => "1") }
     task memcheck: :slow
   rescue LoadError
     task(:memcheck) { abort "ruby_memcheck is not installed: run `bin/setup deep`." }

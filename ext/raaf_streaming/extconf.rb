@@ -80,7 +80,7 @@ def set_sanitizer_flags(name)
   end
   $CFLAGS << " -g -O1 -fno-omit-frame-pointer -fsanitize=#{flags} -U_FORTIFY_SOURCE"
   # Ruby leaves C functions by longjmp, which ASAN does not see: their stack variables would stay marked as not to be
-  # touched, and the next to use that part of the stack is accused. The heap is watched; the C tests watch the stack too.
+  # touched, and the next to use that part of the stack is accused. The heap is watched; the C tests watch both.
   $CFLAGS << " -fno-sanitize-recover=undefined #{stack_unwatched}" if name == "address"
   $DLDFLAGS << " -fsanitize=#{flags}"
 end

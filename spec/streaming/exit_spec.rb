@@ -185,10 +185,9 @@ RSpec.describe RAAF::Streaming, ".shutdown" do
     end
     2.times { entered.pop }
 
-    threads = dispatcher_threads
     without_log do
       described_class.shutdown(timeout: 0.1)
-      threads.each { |thread| thread.join(LifecycleHelpers::PATIENCE) }
+      dispatcher_threads.each { |thread| thread.join(LifecycleHelpers::PATIENCE) }
     end
 
     errors = streams.map { |stream| stream.result rescue $! } # rubocop:disable Style/RescueModifier

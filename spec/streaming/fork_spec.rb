@@ -38,6 +38,7 @@ RSpec.describe "A process that forks" do
       gate << :go
       expect(taking.types).to eq(%i[content content complete])
       expect(text_of(stream)).to eq("Hello")
+      until_idle # the end of the body is read, and the connection can carry another request
       server.script(deltas: %w[again])
       expect(ask).to eq("again")
       expect(server.requests.map(&:connection_id)).to eq([1, 2, 1])
@@ -193,8 +194,9 @@ RSpec.describe "A process that forks" do
     it "keeps its connection, and the child makes one of its own" do
       server.default_script(deltas: %w[Hi], repeat: true)
       ask
+      until_idle
 
-      expect(in_child { ask + ask }).to eq("HiHi")
+      expect(in_child { ask.tap { until_idle } + ask }).to eq("HiHi")
 
       ask
       expect(server.requests.map(&:connection_id)).to eq([1, 2, 2, 1])

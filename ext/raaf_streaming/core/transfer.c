@@ -17,7 +17,7 @@
 #define DRAIN_BYTES ((size_t)64 << 10)
 #define DRAIN_NS RAAF_MS(1000)
 #define SETTLED_GRACE_NS RAAF_MS(50) /* for the terminal mark once usage has come as well */
-#define NUDGE_NS RAAF_MS(1000)
+#define NUDGE_NS RAAF_MS(250)        /* between two looks at a connection that is being made */
 #define ERROR_BODY_NS RAAF_MS(5000)  /* for the body of an error status */
 
 static void touch(raaf_transfer_t *transfer) {

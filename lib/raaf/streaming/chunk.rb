@@ -361,7 +361,10 @@ module RAAF
 
       # @param values [Hash{Symbol=>Object}]
       # @return [void]
+      # @raise [FrozenError] on a frozen chunk, which stays as it is
       def marshal_load(values)
+        raise FrozenError.new("can't modify frozen #{self.class.name}", receiver: self) if frozen?
+
         initialize(type: values[:type])
         values.each { |name, value| assign(name, value) unless name == :type }
       end

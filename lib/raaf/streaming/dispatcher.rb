@@ -10,7 +10,8 @@ module RAAF
     # others, so that none starves. A callback that blocks holds one thread and its own stream; when all threads have
     # been held for {HELD_SECONDS}, there is one more, up to {MOST_THREADS}.
     #
-    # One a process: started by the first callback, anew in a forked child.
+    # One a process, another one in a forked child. It is started by the first callback, and again by the first one
+    # after it was stopped; its queue stays, since native streams point to it.
     #
     # @api private
     class Dispatcher
@@ -39,7 +40,7 @@ module RAAF
         # @param handle [Stream]
         # @return [void]
         def attach(handle)
-          nil until current.attach(handle)
+          current.attach(handle)
         end
 
         # Lets the threads deliver what there is, and ends them. Does nothing where there are none.
@@ -64,25 +65,27 @@ module RAAF
         @all_held = ConditionVariable.new
         @delivered = ConditionVariable.new
         @threads = []
+        @served_now = {}.compare_by_identity # handle => whether it was attached meanwhile
         @held = 0
         @served = 0
-        @stopping = false
+        @run = Object.new # another one once it was stopped
       end
 
-      # @return [Boolean] whether it belongs to this process and runs
+      # @return [Boolean] whether it belongs to this process
       def here?
-        @pid == Process.pid && !@stopping
+        @pid == Process.pid
       end
 
       # (see Dispatcher.attach)
-      # @return [Boolean] false where it has been stopped meanwhile
       def attach(handle)
         @lock.synchronize do
-          next false if @stopping
-
           start
-          @queue.attach(handle.native, handle)
-          true
+          # After a redirect it has another native stream, which nobody may serve while the callbacks still run.
+          if @served_now.key?(handle)
+            @served_now[handle] = true
+          else
+            @queue.attach(handle.native, handle)
+          end
         end
       end
 
@@ -97,26 +100,49 @@ module RAAF
       # @return [void]
       def stop(timeout)
         deadline = now + timeout
-        threads = @lock.synchronize do
+        threads, handles = @lock.synchronize do
           until @queue.size.zero? || Dispatcher.inside? || (left = deadline - now) <= 0
             @delivered.wait(@lock, left)
           end
-          @stopping = true
-          [*@threads, @watcher].compact
+          [forget_threads, forget_handles]
         end
         (threads - [Thread.current]).each(&:kill)
-        @queue.handles.each(&:abandon)
+        handles.each(&:abandon)
       end
 
       private
 
+      # Under the lock, as the next one.
+      def forget_threads
+        threads = [*@threads, @watcher].compact
+        @run = Object.new
+        @threads = []
+        @watcher = nil
+        threads
+      end
+
+      def forget_handles
+        handles = @queue.handles
+        handles.each { |handle| @queue.detach(handle.native) }
+        until @queue.lag.zero? # who stands in the queue and has no handle any longer is let go by looking for the next
+          handle = @queue.next(0)
+          @queue.done(handle.native, false) if handle
+        end
+        handles
+      end
+
       def start
         add_thread while @threads.size < FIRST_THREADS
-        @watcher ||= named_thread("raaf-dispatch-watcher") { watch }
+        run = @run
+        # Whoever starts it may have put interrupts off, and a thread takes over what holds for the one that starts it.
+        @watcher ||= named_thread("raaf-dispatch-watcher") do
+          Thread.handle_interrupt(Object => :immediate) { watch(run) }
+        end
       end
 
       def add_thread
-        @threads << named_thread("raaf-dispatch-#{@threads.size + 1}") { work }
+        run = @run
+        @threads << named_thread("raaf-dispatch-#{@threads.size + 1}") { work(run) }
       end
 
       def named_thread(name, &block)
@@ -125,23 +151,32 @@ module RAAF
 
       # A claimed stream has to be given back whatever happens to the thread, so only waiting and the callbacks
       # themselves can be interrupted.
-      def work
+      def work(run)
         Thread.current.thread_variable_set(:raaf_dispatcher, @pid)
         Thread.handle_interrupt(Object => :never) do
-          while here?
-            handle = Thread.handle_interrupt(Object => :on_blocking) { @queue.next(IDLE_SECONDS) }
-            serve(handle) if handle
-          end
+          serve_next while goes_on?(run)
         end
       ensure
-        replace_thread
+        replace_thread(run)
+      end
+
+      # A method by itself, so that a thread that sleeps keeps no stream alive: the one it served last.
+      def serve_next
+        handle = Thread.handle_interrupt(Object => :on_blocking) { @queue.next(IDLE_SECONDS) }
+        serve(handle) if handle
+      end
+
+      def goes_on?(run)
+        here? && run.equal?(@run)
       end
 
       # A callback ended its own thread. In a child that was forked there, nothing is left to do here.
-      def replace_thread
+      def replace_thread(run)
         @lock.synchronize do
+          next unless goes_on?(run)
+
           @threads.delete(Thread.current)
-          add_thread if here?
+          add_thread
         end
       rescue ThreadError
         nil # the process is ending and takes no new threads
@@ -149,15 +184,16 @@ module RAAF
 
       def serve(handle)
         native = handle.native
-        more = false
-        hold
+        more = true # also where the thread is ended at the very moment at which the callbacks are through
+        hold(handle)
         more = Thread.handle_interrupt(Object => :immediate) { handle.dispatch(MOST_CHUNKS, MOST_SECONDS) }
       ensure
         give_back(handle, native, more)
       end
 
-      def hold
+      def hold(handle)
         @lock.synchronize do
+          @served_now[handle] = false
           @held += 1
           @all_held.signal if @held >= @threads.size
         end
@@ -169,25 +205,26 @@ module RAAF
         @lock.synchronize do
           @held -= 1
           @served += 1
+          attached = @served_now.delete(handle)
           redirected = !handle.native.equal?(native)
           over = redirected || handle.settled?
           @queue.detach(native) if over
           @queue.done(native, !over && (more || handle.finished?))
           # Only now, so that no other thread serves the handle while this one still does.
-          @queue.attach(handle.native, handle) if redirected
+          @queue.attach(handle.native, handle) if (redirected || attached) && !handle.settled?
           @delivered.broadcast if @queue.size.zero?
         end
       end
 
       # Sleeps until all threads are held; if none of them gets through anything in a while, there is one more.
-      def watch
+      def watch(run)
         while size < MOST_THREADS
           before = @lock.synchronize do
             @all_held.wait(@lock) while @held < @threads.size
             @served
           end
           sleep(HELD_SECONDS)
-          @lock.synchronize { add_thread if @held >= @threads.size && @served == before }
+          @lock.synchronize { add_thread if goes_on?(run) && @held >= @threads.size && @served == before }
         end
       end
 

@@ -104,6 +104,11 @@ module RAAF
           last_agent: @agent)
       end
 
+      # @return [String] short: no header, no key, no word of the conversation
+      def inspect
+        "#<#{self.class.name} provider=#{run_context.provider.inspect} model=#{run_context.model.inspect}>"
+      end
+
       private
 
       def build_request
@@ -141,7 +146,14 @@ module RAAF
       def usage(outcome)
         return unless outcome[:usage]
 
-        outcome[:usage].merge(raw: JSON.parse(outcome[:usage_json], symbolize_names: true))
+        outcome[:usage].merge(raw: parse_usage(outcome[:usage_json])).compact
+      end
+
+      # The counts have been read from it; an answer shall not be lost because the rest is odd.
+      def parse_usage(json)
+        JSON.parse(json, symbolize_names: true, max_nesting: false) if json
+      rescue JSON::ParserError
+        nil
       end
     end
   end

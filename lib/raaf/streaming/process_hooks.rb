@@ -37,15 +37,27 @@ module RAAF
 
       private
 
-      # Called by the native part before it starts the thread. The exit hook is registered here and not when the gem is
-      # required, so that it runs before what was registered earlier (a test runner's own, which still streams). A
-      # child inherits it.
+      # Called by the native part before it starts the thread.
       def prepare_reactor
         backend = ENV["RAAF_STREAMING_BACKEND"].to_s
         pipe = ENV["RAAF_STREAMING_WAKER"] == "pipe"
         Reactor.set_options(backend.empty? ? nil : backend.to_sym, pipe, configuration.connection_pool_size)
         Reactor.wake_by_pipe = true if pipe
-        @exit_hook ||= at_exit { (@exiting = true) && shutdown } || true
+        register_exit_hook
+      end
+
+      # The exit hook is registered with a start and not when the gem is required, so that it runs before what was
+      # registered earlier (a test runner's own, which still streams). Of those there is one at a time, and another one
+      # where what runs after it starts the thread again. A child inherits it.
+      def register_exit_hook
+        return if @exit_hook
+
+        @exit_hook = true
+        at_exit do
+          @exit_hook = false
+          @exiting = true
+          shutdown
+        end
       end
     end
 

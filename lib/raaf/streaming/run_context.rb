@@ -6,10 +6,8 @@ module RAAF
   module Streaming
     # What all chunks of a stream have in common: which stream it is, whose, and who answers.
     class RunContext
-      # Orders the first readers of an id; shared by all, since it is held for a microsecond once a stream.
-      ID_LOCK = Mutex.new
-      private_constant :ID_LOCK
-
+      # @return [String] the same for the life of the stream, a random UUID (version 4) unless one was given
+      attr_reader :stream_id
       # @return [String, nil] the application's session
       attr_reader :session_id
       # @return [Object, nil] the application's user id
@@ -19,22 +17,17 @@ module RAAF
       # @return [String, nil] the model that was asked
       attr_reader :model
 
-      # @param stream_id [String, nil] nil: a random one, made when it is first asked for
+      # @param stream_id [String, nil] nil: a random one
       # @param session_id [String, nil]
       # @param user_id [Object, nil]
       # @param provider [String, nil]
       # @param model [String, nil]
       def initialize(stream_id: nil, session_id: nil, user_id: nil, provider: nil, model: nil)
-        @stream_id = stream_id
+        @stream_id = stream_id || SecureRandom.uuid # at once: a signal handler that asks for it could not take a lock
         @session_id = session_id
         @user_id = user_id
         @provider = provider
         @model = model
-      end
-
-      # @return [String] the same for the life of the stream, a random UUID (version 4) unless one was given
-      def stream_id
-        @stream_id || ID_LOCK.synchronize { @stream_id ||= SecureRandom.uuid }
       end
 
       # @return [Hash{Symbol=>Object}] everything that is known

@@ -5,6 +5,7 @@ require_relative "dispatcher"
 require_relative "messages"
 require_relative "native"
 require_relative "stream/callbacks"
+require_relative "stream/past"
 require_relative "stream/text"
 
 module RAAF
@@ -36,6 +37,11 @@ module RAAF
       end
       private_constant :Consumer
 
+      # What fails a run, where code of the application's, or the making of a result, raises it. Everything else that
+      # can be raised ends the thread or the process.
+      FAILURES = [StandardError, ScriptError, SystemStackError].freeze
+      private_constant :FAILURES
+
       # @return [NativeStream] the running one; another one after a redirect
       # @api private
       attr_reader :native
@@ -47,7 +53,8 @@ module RAAF
       def initialize(call)
         @call = call
         @lock = Mutex.new # covers the rest, but for native streams, which have their own, and @cancelled
-        @ended = ConditionVariable.new
+        @ended = ConditionVariable.new # or nobody takes the chunks any longer
+        @past = nil # what a wait with a timeout has taken
         @callbacks = nil
         @consumer = nil # who takes the chunks
         @redirect = nil
@@ -120,31 +127,29 @@ module RAAF
       # @raise [Errors::Error] where {#each} or {#wait} take the chunks, or have taken them
       def on(*types, &block)
         check_here
-        @lock.synchronize do
-          if @consumer || (finished? && !@callbacks)
-            raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
-          end
+        Callbacks.check(types, block)
+        Thread.handle_interrupt(Object => :never) do
+          @lock.synchronize do
+            if @consumer || (finished? && !@callbacks)
+              raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
+            end
 
-          (@callbacks ||= Callbacks.new).add(types, block)
+            attach_callback(types, block)
+          end
         end
-        Dispatcher.attach(self)
         self
       end
 
-      # Waits until the run has ended, well or not. Takes the chunks if nobody else does.
+      # Waits until the run has ended, well or not. Takes the chunks if nobody else does. What it has taken until a
+      # timeout is there for {#each}, or for callbacks, that come later: first, with pieces of text joined.
       #
       # @param timeout [Numeric, nil] seconds; nil: no limit
       # @return [self, nil] nil after the timeout; the run goes on
       # @raise [Errors::Error] where it would wait for itself: inside the block that takes the chunks, or inside a
       #   callback for a stream with callbacks
       def wait(timeout = nil)
-        return self if finished?
-
-        check_here
         deadline = timeout && (now + timeout)
-        return wait_for_others(deadline) if @lock.synchronize { @callbacks || @consumer }
-
-        consume(deadline: deadline) { |_| nil }
+        consume(deadline: deadline, waiting: true) { |chunk| (@past ||= Past.new).add(chunk) if deadline }
         self if finished?
       end
 
@@ -219,7 +224,7 @@ module RAAF
         state = run_callbacks(most, seconds)
         through = true
         state == :more
-      rescue => e
+      rescue *FAILURES => e
         through = true
         fail_callbacks(e)
         false
@@ -239,7 +244,12 @@ module RAAF
       # @return [void]
       # @api private
       def abandon
-        @lock.synchronize { give_up("the process, or its streaming, was shut down", :shutdown) unless finished? }
+        @lock.synchronize do
+          next if finished?
+
+          give_up("the process, or its streaming, was shut down", :shutdown)
+          @callbacks.keep(error_chunk) # for a callback that comes later, and is run by another thread
+        end
       end
 
       private
@@ -260,19 +270,36 @@ module RAAF
 
       # ---- taking chunks on the caller's thread ----
 
-      # Everything that can be interrupted stands where `release` follows.
-      def consume(deadline: nil, starting: false, &block)
+      # Everything that can be interrupted stands where `leave` follows.
+      def consume(deadline: nil, starting: false, waiting: false, &block)
         return if finished?
 
         check_here
         consumer = Consumer.new(Thread.current, Fiber.current)
         begin
-          claim(consumer)
+          next_turn = waiting ? wait_for_turn(consumer, deadline) : claim(consumer)
+          return unless next_turn
+
           start if starting
+          hand_over_past(&block) unless waiting
           late = true unless take_all(deadline, &block)
         ensure
-          Thread.handle_interrupt(Object => :never) { release(consumer, late) }
+          # Twice, for an interrupt that comes before the first has put interrupts off. It would be shorter to put them
+          # off all the time and to let them in for the block only; but Ruby keeps that by thread, so that it would
+          # hold for all fibers of a thread while one of them sleeps here, and undo what the application has put off.
+          begin
+            leave(consumer, late)
+          ensure
+            leave(consumer, late)
+          end
         end
+      end
+
+      # What somebody has taken who only waited for some time.
+      def hand_over_past
+        past = @past or return
+        @past = nil
+        past.chunks.each { |chunk| yield chunk }
       end
 
       # @return [Boolean] false: the time was over before the end
@@ -297,6 +324,26 @@ module RAAF
         end
       end
 
+      # @return [Boolean] false: the run has ended, or the time was over
+      def wait_for_turn(consumer, deadline)
+        @lock.synchronize do
+          until finished?
+            return @consumer = consumer unless @callbacks || @consumer
+
+            check_not_waiting_for_itself
+            left = deadline && (deadline - now)
+            return false if left && left <= 0
+
+            @ended.wait(@lock, left)
+          end
+        end
+        false
+      end
+
+      def leave(consumer, late)
+        Thread.handle_interrupt(Object => :never) { release(consumer, late) } if @consumer.equal?(consumer)
+      end
+
       # Whoever leaves before the end has ended it, unless he only waited for some time.
       def release(consumer, late)
         @lock.synchronize do
@@ -306,6 +353,7 @@ module RAAF
           unless finished? || late
             give_up("the chunks were not taken to the end, and the request was ended", :cancelled)
           end
+          @ended.broadcast # one of those who wait goes on taking them
         end
       end
 
@@ -313,7 +361,19 @@ module RAAF
       def give_up(why, reason)
         native.cancel
         error = Errors::CancelledError.new(why, reason: reason, partial_text: native.delivered_text)
-        finish(error: native.here? ? error : Errors::ForkedError.new)
+        finish(error: native.here? ? caused(error) : Errors::ForkedError.new)
+      end
+
+      # An error that nobody raises here, and that shall say all the same why it was made.
+      def caused(error)
+        cause = $!
+        return error unless cause
+
+        begin
+          raise error, cause: cause
+        rescue Errors::Error => e
+          e
+        end
       end
 
       def check_not_waiting_for_itself
@@ -325,19 +385,6 @@ module RAAF
 
         raise Errors::Error, "whoever takes the chunks of a stream cannot wait for its end meanwhile: it would wait " \
                              "for itself"
-      end
-
-      def wait_for_others(deadline)
-        @lock.synchronize do
-          check_not_waiting_for_itself
-          until finished?
-            left = deadline && (deadline - now)
-            return nil if left && left <= 0
-
-            @ended.wait(@lock, left)
-          end
-        end
-        self
       end
 
       def now
@@ -358,6 +405,8 @@ module RAAF
           nil
         end
         message ? go_on(terminal, message) : terminal
+      rescue *FAILURES => e
+        @lock.synchronize { failed(terminal, e) }
       end
 
       # Without the lock while the question is written: the agent's own code does that.
@@ -366,24 +415,30 @@ module RAAF
         following = @call.continue(said, message)
         replace(following, following.prepare(terminal.seq + 1))
         Chunk.new(type: :status, status: :redirected, seq: terminal.seq, cumulative: said, stream_id: id).freeze
-      rescue Errors::Error => e
-        @lock.synchronize { failed(terminal, e) }
       end
 
       # What was asked for meanwhile holds for the new request too.
       def replace(call, native)
         @lock.synchronize do
-          call.start(native)
-          @call, @native = call, native
+          before = [@call, @native] #: [ModelCall, NativeStream]
+          @call, @native = call, native # before it runs, so that whoever is interrupted then ends it
+          begin
+            call.start(native)
+          rescue
+            native.cancel
+            @call, @native = before
+            raise
+          end
           native.cancel if @cancelled || @redirect
         end
       end
 
       def complete(terminal)
-        finish(result: @call.result(native, native.delivered_text))
-        terminal.final_response = @result.final_output
-        terminal.usage = @result.usage
-        terminal.finish_reason = @result.finish_reason
+        result = @call.result(native, native.delivered_text)
+        terminal.final_response = result.final_output
+        terminal.usage = result.usage
+        terminal.finish_reason = result.finish_reason
+        finish(result: result)
         terminal.freeze
       end
 
@@ -412,6 +467,17 @@ module RAAF
 
       # ---- callbacks ----
 
+      # Under the lock. Where no thread can be had for it, a stream without callbacks stays one.
+      def attach_callback(types, block)
+        before = @callbacks
+        @callbacks ||= Callbacks.new(@past || Past.new)
+        @callbacks.add(types, block)
+        Dispatcher.attach(self)
+      rescue ThreadError
+        @callbacks = before
+        raise
+      end
+
       def run_callbacks(most, seconds)
         @callbacks.catch_up
         return :idle if finished?
@@ -424,19 +490,28 @@ module RAAF
       end
 
       def fail_callbacks(error)
-        Streaming.logger.error("a callback of stream #{id} raised #{error.class}: #{error.message}")
         chunk = @lock.synchronize do
           next if finished?
 
           native.cancel
           finish(error: error)
-          Chunk.error(error.message, exception: error, stream_id: id).freeze
+          error_chunk
         end
+        log("a callback of stream #{id} raised #{error.class}: #{error.message}")
         return unless chunk
 
-        @callbacks.deliver_each(chunk) do |e|
-          Streaming.logger.error("a callback for that error raised #{e.class}: #{e.message}")
-        end
+        @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") }
+      end
+
+      def error_chunk
+        Chunk.error(@error.message, exception: @error, stream_id: id).freeze
+      end
+
+      # A logger that raises shall not end the thread that runs the callbacks of others.
+      def log(message)
+        Streaming.logger.error(message)
+      rescue *FAILURES
+        nil
       end
     end
   end

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../chunk"
+require_relative "past"
 
 module RAAF
   module Streaming
@@ -14,23 +15,11 @@ module RAAF
         # The name for every type.
         ANY = :*
 
-        # Pieces of text. A late callback gets them joined, so that not every chunk has to be kept.
-        TEXT_TYPES = %i[reasoning refusal].freeze
-        private_constant :TEXT_TYPES
-
-        def initialize
-          @active = [].freeze # pairs of [types or nil, block]
-          @late = Queue.new
-          @kept = []
-          @said = Hash.new { |said, type| said[type] = +"" }
-          @content = nil
-        end
-
         # @param types [Array<Symbol>]
-        # @param block [Proc]
+        # @param block [Proc, nil]
         # @return [void]
-        # @raise [ArgumentError]
-        def add(types, block)
+        # @raise [ArgumentError] for what {#add} cannot take
+        def self.check(types, block)
           raise ArgumentError, "on needs a block" unless block
 
           unknown = types - Chunk::TYPES - [ANY]
@@ -38,6 +27,19 @@ module RAAF
             raise ArgumentError, "unknown types of chunks: #{unknown.map(&:inspect).join(", ")} " \
                                  "(known: #{Chunk::TYPES.join(", ")}, and :* for all)"
           end
+        end
+
+        # @param past [Past] what was delivered before there was a callback
+        def initialize(past)
+          @active = [].freeze # pairs of [types or nil, block]
+          @late = Queue.new
+          @past = past
+        end
+
+        # @param types [Array<Symbol>]
+        # @param block [Proc]
+        # @return [void]
+        def add(types, block)
           @late << [(types.empty? || types.include?(ANY)) ? nil : types.freeze, block]
         end
 
@@ -53,8 +55,16 @@ module RAAF
           until @late.empty?
             callback = @late.pop
             @active = [*@active, callback].freeze
-            past.each { |chunk| call(callback, chunk) }
+            @past.chunks.each { |chunk| call(callback, chunk) }
           end
+        end
+
+        # Only for those who come later.
+        #
+        # @param chunk [Chunk]
+        # @return [void]
+        def keep(chunk)
+          @past.add(chunk)
         end
 
         # @param chunk [Chunk]
@@ -67,13 +77,13 @@ module RAAF
         # As {#deliver}, and goes on where a callback raises.
         #
         # @param chunk [Chunk]
-        # @yieldparam error [StandardError] what one raised
+        # @yieldparam error [Exception] what one raised
         # @return [void]
         def deliver_each(chunk)
           keep(chunk)
           @active.each do |callback|
             call(callback, chunk)
-          rescue => e
+          rescue *FAILURES => e
             yield e
           end
         end
@@ -83,29 +93,6 @@ module RAAF
         def call(callback, chunk)
           types, block = callback
           block.call(chunk) if types.nil? || types.include?(chunk.type)
-        end
-
-        def keep(chunk)
-          if chunk.content?
-            @content = chunk
-          elsif TEXT_TYPES.include?(chunk.type)
-            @said[chunk.type] << chunk.delta
-          else
-            @kept << chunk
-          end
-        end
-
-        def past
-          said = @said.map { |type, text| Chunk.new(type: type, delta: text.dup).freeze }
-          last = @content
-          said << whole(last) if last
-          said + @kept
-        end
-
-        # Everything up to the last piece, as one piece.
-        def whole(last)
-          text = last.cumulative
-          last.dup.tap { |chunk| chunk.delta = text.empty? ? last.delta : text }.freeze
         end
       end
     end

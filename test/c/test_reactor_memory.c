@@ -1,0 +1,201 @@
+/*
+ * A whole stream, again and again, with memory running out at every single allocation there is: the
+ * core's and libcurl's. However early, the stream gets its one terminal chunk, the reactor goes on,
+ * and nothing is left behind.
+ *
+ * The core's files are included, so that they take their memory here.
+ */
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_long memory_left = -1; /* allocations that succeed; negative: all */
+static atomic_bool memory_fails_once;
+static atomic_bool memory_failed; /* at least once, in this run */
+
+/* With one failure alone, the next allocation finds memory again. */
+static bool memory_given(void) {
+    if (atomic_load(&memory_left) < 0) return true;
+    if (atomic_fetch_sub(&memory_left, 1) > 0) return true;
+    atomic_store(&memory_left, atomic_load(&memory_fails_once) ? -1 : 0);
+    atomic_store(&memory_failed, true);
+    return false;
+}
+
+static void *scarce_malloc(size_t size) {
+    return memory_given() ? malloc(size) : NULL;
+}
+
+static void *scarce_calloc(size_t count, size_t size) {
+    return memory_given() ? calloc(count, size) : NULL;
+}
+
+static void *scarce_realloc(void *old, size_t size) {
+    return memory_given() ? realloc(old, size) : NULL;
+}
+
+static char *scarce_strdup(const char *text) {
+    return memory_given() ? strdup(text) : NULL;
+}
+
+#define malloc(size) scarce_malloc(size)
+#define calloc(count, size) scarce_calloc(count, size)
+#define realloc(old, size) scarce_realloc(old, size)
+
+#include "buffer.c"
+#include "chunk.c"
+#include "decoder.c"
+#include "delivery.c"
+#include "host_gate.c"
+#include "mailbox.c"
+#include "request.c"
+#include "stream.c"
+#include "stream_queue.c"
+#include "text.c"
+#include "transfer.c"
+
+/* Helpers of the same name in several files. */
+#define grow table_grow
+#include "socket_table.c"
+#undef grow
+#define settle timers_settle
+#include "timers.c"
+#undef settle
+#define on_connected reactor_on_connected
+#include "reactor.c"
+#undef on_connected
+
+#undef malloc
+#undef calloc
+#undef realloc
+
+#include "reactor_world.h"
+
+/* ---- a server that answers everybody the same, and is not surprised by anything ---- */
+
+typedef struct waiter {
+    server_t server;
+    raaf_waker_t leave;
+    pthread_t thread;
+} waiter_t;
+
+#define CALL                                                                                       \
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\","       \
+    "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n"
+
+static void wait_on(const peer_t *peer) {
+    char space[4096];
+
+    if (recv(peer->fd, space, sizeof space, 0) <= 0) return;
+    peer_send(peer, EVENT_STREAM "X-Request-Id: r\r\n" CHUNKED);
+    for (int i = 0; i < 20 && peer_event(peer, CONTENT("some text")); i++)
+        continue;
+    peer_event(peer, CALL FINISH USAGE DONE);
+    peer_send_last_chunk(peer);
+}
+
+static void *wait_on_all(void *argument) {
+    const waiter_t *waiter = argument;
+
+    for (;;) {
+        struct pollfd watched[] = {{.fd = waiter->leave.read_fd, .events = POLLIN},
+                                   {.fd = waiter->server.fd, .events = POLLIN}};
+        poll(watched, 2, -1);
+        if (watched[0].revents) return NULL;
+        const peer_t peer = {.fd = accept4(waiter->server.fd, NULL, NULL, SOCK_CLOEXEC)};
+        wait_on(&peer);
+        close(peer.fd);
+    }
+}
+
+/* ---- one run ---- */
+
+static raaf_request_t *large_enough_request(const waiter_t *waiter, bool scripted) {
+    raaf_request_t *request =
+        scripted ? script_new() : request_to("127.0.0.1", waiter->server.port);
+
+    for (int i = 0; scripted && i < 5; i++)
+        script_add(request, 0, CONTENT("some text"));
+    if (scripted) script_add(request, 0, CALL FINISH USAGE DONE);
+    request->limits.queue_items = 3;
+    request->limits.coalesce_chars = scripted ? 15 : 0;
+    /* A transfer that libcurl forgets without memory still ends. */
+    request->limits.total_ns = RAAF_MS(2000);
+    return request;
+}
+
+/* A stream whose first [left] allocations succeed. Returns its result. */
+static int run_with(const waiter_t *waiter, raaf_backend_t backend, bool scripted, long left) {
+    const raaf_reactor_options_t options = {.backend = backend, .idle_connections = 2};
+    consumer_t consumer = consumer_of(raaf_stream_new(large_enough_request(waiter, scripted), 1));
+    int result;
+
+    atomic_store(&memory_left, left);
+    raaf_reactor_t *reactor = raaf_reactor_start(&options, &result);
+    if (!reactor) {
+        atomic_store(&memory_left, -1);
+        CHECK_EQ_INT(result, RAAF_NO_MEMORY);
+        consumer_free(&consumer);
+        return result;
+    }
+    raaf_reactor_submit(reactor, consumer.stream);
+    while (consumer.terminals == 0 && consumer_next(&consumer) != NULL)
+        continue;
+    atomic_store(&memory_left, -1);
+    result = consumer.stream->outcome.code;
+    CHECK_EQ_UINT(consumer.terminals, 1);
+    consumer_free(&consumer);
+    CHECK(raaf_reactor_stop(reactor, RAAF_MS(CONSUMER_PATIENCE_MS)));
+    raaf_reactor_release(reactor);
+    return result;
+}
+
+/* With one more allocation that succeeds each time, until all do. */
+static void run_out_everywhere(const waiter_t *waiter, raaf_backend_t backend, bool scripted) {
+    const size_t live = raaf_stream_live_count();
+    bool reached = false;
+
+    for (long left = 0; !reached && left < 5000; left++) {
+        const int before = atomic_load(&check_failures);
+        atomic_store(&memory_failed, false);
+        const int result = run_with(waiter, backend, scripted, left);
+        CHECK(result != RAAF_SYSTEM && result != RAAF_INVALID_REQUEST);
+        reached = !atomic_load(&memory_failed);
+        if (reached) CHECK_EQ_INT(result, RAAF_OK);
+        CHECK_SOON(raaf_stream_live_count() == live);
+        if (atomic_load(&check_failures) == before) continue;
+        fprintf(stderr, "    with %ld allocations, result %s\n", left,
+                raaf_result_code_name(result));
+        return;
+    }
+    CHECK(reached);
+}
+
+static void in_all_ways(bool once) {
+    waiter_t waiter = {.server = server_open(16)};
+
+    atomic_store(&memory_fails_once, once);
+    if (!CHECK_EQ_INT(curl_global_init_mem(CURL_GLOBAL_DEFAULT, scarce_malloc, free, scarce_realloc,
+                                           scarce_strdup, scarce_calloc),
+                      CURLE_OK))
+        return;
+    raaf_waker_open(&waiter.leave, true);
+    pthread_create(&waiter.thread, NULL, wait_on_all, &waiter);
+    run_out_everywhere(&waiter, RAAF_BACKEND_DEFAULT, true);
+    run_out_everywhere(&waiter, RAAF_BACKEND_DEFAULT, false);
+    run_out_everywhere(&waiter, RAAF_BACKEND_POLL, false);
+    raaf_waker_wake(&waiter.leave);
+    pthread_join(waiter.thread, NULL);
+    raaf_waker_close(&waiter.leave);
+    server_close(&waiter.server);
+    curl_global_cleanup();
+}
+
+TEST(memory_runs_out_for_good) {
+    in_all_ways(false);
+}
+
+TEST(memory_runs_out_once) {
+    in_all_ways(true);
+}
