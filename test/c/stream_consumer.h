@@ -72,10 +72,10 @@ typedef struct consumer {
     raaf_stream_t *stream; /* one reference */
     raaf_batch_t batch;
     raaf_waker_t waker;
-    uint64_t seq;      /* of the last chunk */
-    size_t terminals;  /* chunks that were terminal */
-    int ended_as;      /* type of the last of them */
-    size_t ended_at;   /* its cumulative's length, where it has one */
+    uint64_t seq;       /* of the last chunk */
+    size_t terminals;   /* chunks that were terminal */
+    int ended_as;       /* type of the last of them */
+    size_t ended_at;    /* its cumulative's length, where it has one */
     raaf_buffer_t text; /* all content deltas, one behind the other */
 } consumer_t;
 

@@ -180,7 +180,8 @@ WORLD_TEST(error_event_in_a_stream_is_the_provider_s) {
     consumer_t consumer = consumer_start(world->reactor, request_here(world));
     peer_t peer = peer_begin(world);
 
-    peer_event(&peer, CONTENT("a") "data: {\"error\":{\"message\":\"Overloaded\",\"code\":529}}\n\n");
+    peer_event(&peer,
+               CONTENT("a") "data: {\"error\":{\"message\":\"Overloaded\",\"code\":529}}\n\n");
     consumer_gets(&consumer, "a");
     consumer_ends(&consumer, RAAF_PROVIDER_ERROR);
     outcome_says(&consumer.stream->outcome.error_message, "Overloaded");
@@ -659,7 +660,8 @@ static void *speak(void *argument) {
     if (speaker->framing == BY_LENGTH) CHECK(peer_send(speaker->peer, head));
     if (speaker->framing == BY_CHUNKS) CHECK(peer_send(speaker->peer, EVENT_STREAM CHUNKED));
     if (speaker->framing == BY_CLOSE)
-        CHECK(peer_send(speaker->peer, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"));
+        CHECK(
+            peer_send(speaker->peer, "HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"));
     for (int i = 0; i < PIECES; i++) {
         len = write_event(event, sizeof event, i);
         CHECK(speaker->framing == BY_CHUNKS ? peer_send_chunk(speaker->peer, event, len)
@@ -787,8 +789,10 @@ WORLD_TEST(failure_in_the_bytes_that_were_held_ends_the_stream) {
         consumer_t consumer = paused_stream(world, &peer, request_here(world), cases[i].held);
         consumer_gets(&consumer, "a");
         consumer_ends(&consumer, cases[i].code);
-        if (cases[i].code == RAAF_OK) peer_send_last_chunk(&peer);
-        else CHECK(peer_sees_close(&peer));
+        if (cases[i].code == RAAF_OK)
+            peer_send_last_chunk(&peer);
+        else
+            CHECK(peer_sees_close(&peer));
         ends_and_leaves(world, &consumer, cases[i].code);
         peer_close(&peer);
         check_rests(world);

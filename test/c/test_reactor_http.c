@@ -54,8 +54,9 @@ WORLD_TEST(provisional_responses_are_passed_over) {
 
 WORLD_TEST(response_s_headers_are_those_of_the_last) {
     consumer_t consumer = consumer_start(world->reactor, request_here(world));
-    peer_t peer = peer_answer(world, "HTTP/1.1 103 Hints\r\nRetry-After: 7\r\nX-Request-Id: a\r\n\r\n"
-                                     "HTTP/1.1 429 No\r\nX-Request-Id: b\r\n\r\n");
+    peer_t peer =
+        peer_answer(world, "HTTP/1.1 103 Hints\r\nRetry-After: 7\r\nX-Request-Id: a\r\n\r\n"
+                           "HTTP/1.1 429 No\r\nX-Request-Id: b\r\n\r\n");
 
     peer_close(&peer);
     consumer_ends(&consumer, RAAF_HTTP_STATUS);
@@ -233,8 +234,7 @@ static raaf_request_t *large_request(const world_t *world, size_t size) {
 
 /* The server has read the header only; it says so, ends its side and drops the rest. */
 WORLD_TEST(error_before_the_body_was_sent_is_told) {
-    consumer_t consumer =
-        consumer_start(world->reactor, large_request(world, (size_t)16 << 20));
+    consumer_t consumer = consumer_start(world->reactor, large_request(world, (size_t)16 << 20));
     peer_t peer = peer_accept(&world->server);
 
     CHECK(peer_read_head(&peer));

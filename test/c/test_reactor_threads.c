@@ -365,11 +365,16 @@ static bool answer_in_a_mood(crowd_t *crowd, int fd) {
     const peer_t peer = {.fd = fd};
 
     switch (random_below(&crowd->state, 8)) {
-    case 0: return false;
-    case 1: return true; /* not a word */
-    case 2: return peer_send(&peer, "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno");
-    case 3: return peer_send(&peer, EVENT_STREAM CHUNKED) && peer_event(&peer, CONTENT("a"));
-    case 4: return peer_send(&peer, EVENT_STREAM "\r\n" CONTENT("a")) && false;
+    case 0:
+        return false;
+    case 1:
+        return true; /* not a word */
+    case 2:
+        return peer_send(&peer, "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno");
+    case 3:
+        return peer_send(&peer, EVENT_STREAM CHUNKED) && peer_event(&peer, CONTENT("a"));
+    case 4:
+        return peer_send(&peer, EVENT_STREAM "\r\n" CONTENT("a")) && false;
     default:
         return peer_send(&peer, EVENT_STREAM CHUNKED) &&
                peer_event(&peer, CONTENT("a") CONTENT("b") FINISH DONE) &&
@@ -421,8 +426,7 @@ static void *crowd_run(void *argument) {
         poll(crowd->seats, 2 + crowd->count, -1);
         if (crowd->seats[0].revents) break;
         for (size_t seat = crowd->count; seat-- > 0;) {
-            if (crowd->seats[2 + seat].revents && !seat_serve(crowd, seat))
-                seat_empty(crowd, seat);
+            if (crowd->seats[2 + seat].revents && !seat_serve(crowd, seat)) seat_empty(crowd, seat);
         }
         if (crowd->seats[1].revents) crowd_receive(crowd);
     }
@@ -491,7 +495,9 @@ static void throw_away(raaf_stream_t *stream) {
 /* Ends one of the streams at hand in one of the ways there are. */
 static void finish_one(stormer_t *stormer, consumer_t *consumer) {
     switch (random_below(&stormer->state, 5)) {
-    case 0: consumer_cancel(consumer); break; /* and read on */
+    case 0:
+        consumer_cancel(consumer);
+        break; /* and read on */
     case 1:
         raaf_stream_retain(consumer->stream);
         throw_away(consumer->stream);
@@ -505,7 +511,8 @@ static void finish_one(stormer_t *stormer, consumer_t *consumer) {
     case 3:
         raaf_reactor_post(consumer->stream, RAAF_COMMAND_RESUME); /* that nobody waits for */
         break;
-    default: break;
+    default:
+        break;
     }
     while (consumer->terminals == 0 && consumer_next(consumer) != NULL)
         continue;

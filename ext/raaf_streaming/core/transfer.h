@@ -70,7 +70,7 @@ typedef struct raaf_transfer {
     uint64_t grace_until;      /* RAAF_NEVER: no finish reason yet */
     uint64_t error_body_until; /* RAAF_NEVER: no error status */
     uint64_t drain_until;
-    uint64_t nudge_at;         /* while connecting: when libcurl is made to look again */
+    uint64_t nudge_at;                  /* while connecting: when libcurl is made to look again */
     bool touched;                       /* in the reactor's list of those to settle */
     struct raaf_transfer *touched_next; /* the reactor's */
     struct raaf_transfer *next;         /* the reactor's list of all */

@@ -18,8 +18,8 @@ module RAAF
       # @example With callbacks: no thread a stream
       #   runner.stream("Hello").on(:content) { |chunk| socket.write(chunk.delta) }
       def stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings)
-        open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider, model: model,
-          settings: settings).start
+        open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
+          model: model, settings: settings)
       end
     end
   end
