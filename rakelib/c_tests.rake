@@ -16,7 +16,8 @@ namespace :test do
     {
       asan: "the address and undefined-behaviour sanitizers",
       tsan: "the thread sanitizer",
-      valgrind: "valgrind"
+      valgrind: "valgrind",
+      portable: "the conditions of a system without epoll and eventfd"
     }.each do |variant, what|
       desc "Run the C core's tests under #{what}"
       task(variant) { c_tests("check", VARIANT: variant) }

@@ -104,7 +104,7 @@ RSpec.describe RAAF::Streaming::Stream, "#cancel" do
       Dir.mktmpdir do |directory|
         lock = File.join(directory, "lock")
         File.write(lock, "")
-        env = {"LD_PRELOAD" => slow_lookups(directory), "SLOW_LOOKUPS" => lock}
+        env = {"LD_PRELOAD" => [ENV["LD_PRELOAD"], slow_lookups(directory)].compact.join(":"), "SLOW_LOOKUPS" => lock}
         script = run_script(<<~'RUBY', server.base_url, server.port.to_s, lock, env: env)
           _, port, lock = ARGV
           slow = runner("http://slow.test:#{port}/v1")

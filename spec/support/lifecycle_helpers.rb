@@ -6,8 +6,9 @@ require "raaf/testing"
 # What the specs of a stream's life share: a runner that asks a model server on a socket, consumers on threads of their
 # own, and ways to wait until something has happened. Nothing here waits for time to pass, only for conditions.
 module LifecycleHelpers
-  # Seconds in which something has to happen that takes milliseconds on an idle machine.
-  PATIENCE = 20
+  # Seconds in which something has to happen that takes milliseconds on an idle machine; more under valgrind and the
+  # sanitizers (RAAF_SLOW).
+  PATIENCE = 20 * (ENV["RAAF_SLOW"] ? 10 : 1)
 
   # Seconds that a scripted model stays silent: longer than any example may take.
   SILENCE = 600

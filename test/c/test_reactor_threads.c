@@ -870,6 +870,34 @@ WORLD_TEST(child_gives_up_the_reactor_and_starts_its_own) {
     ends_and_leaves(world, &consumer, RAAF_OK);
 }
 
+WORLD_TEST(reactor_pauses_for_a_fork_and_goes_on) {
+    consumer_t consumer = consumer_start(world->reactor, request_here(world));
+    peer_t peer = peer_begin(world);
+
+    peer_event(&peer, CONTENT("a"));
+    consumer_gets(&consumer, "a");
+    for (int i = 0; i < 50; i++) {
+        raaf_reactor_pause(world->reactor, RAAF_NEVER);
+        const uint64_t before = turns(world);
+        peer_event(&peer, CONTENT("b"));
+        raaf_reactor_pause(world->reactor, RAAF_NEVER); /* another thread forks as well */
+        raaf_reactor_unpause(world->reactor);
+        CHECK_EQ_UINT(turns(world), before);
+        CHECK(!raaf_stream_queue_ready(&consumer.stream->queue));
+        raaf_reactor_unpause(world->reactor);
+        consumer_gets(&consumer, "b");
+    }
+    raaf_reactor_pause(world->reactor, RAAF_NEVER);
+    CHECK(!raaf_reactor_stop(world->reactor, RAAF_MS(1)));
+    raaf_reactor_unpause(world->reactor);
+    CHECK(raaf_reactor_stop(world->reactor, RAAF_NEVER));
+    raaf_reactor_pause(world->reactor, RAAF_NEVER); /* there is nothing to wait for */
+    raaf_reactor_unpause(world->reactor);
+    consumer_ends(&consumer, RAAF_SHUTDOWN);
+    consumer_free(&consumer);
+    peer_close(&peer);
+}
+
 /* A child that never asks for streaming keeps its copies of the sockets; they hold nothing up. */
 WORLD_TEST(cancel_closes_the_connection_although_a_child_has_a_copy) {
     raaf_waker_t go;

@@ -94,6 +94,22 @@ TEST(request_survives_running_out_of_memory_anywhere) {
     CHECK_EQ_INT(left, 1 + 4 + 6 + 6 + 1);
 }
 
+TEST(request_forgets_all_but_its_limits) {
+    raaf_request_t *request = raaf_request_new(&raaf_dialect_openai_chat);
+
+    CHECK_EQ_INT(build(request), RAAF_OK);
+    request->limits.max_text = 7;
+    raaf_request_forget(request);
+    CHECK_EQ_CSTR(request->url, NULL);
+    CHECK_EQ_CSTR(request->body, NULL);
+    CHECK_EQ_UINT(request->body_len, 0);
+    CHECK_EQ_UINT(request->header_count, 0);
+    CHECK_EQ_UINT(request->step_count, 0);
+    CHECK_EQ_UINT(request->limits.max_text, 7);
+    raaf_request_forget(request);
+    raaf_request_free(request);
+}
+
 TEST(request_wipe_leaves_nothing) {
     char key[] = "Bearer sk-123";
 

@@ -8,6 +8,12 @@
 #include <pthread.h>
 #include <sys/resource.h>
 
+#ifdef HAVE_SYS_EVENTFD_H
+#define HAS_EVENTFD 1
+#else
+#define HAS_EVENTFD 0
+#endif
+
 static bool is_awake(const raaf_waker_t *waker) {
     struct pollfd watched = {.fd = waker->read_fd, .events = POLLIN};
 
@@ -25,7 +31,7 @@ static void with_both(void (*test)(raaf_waker_t *waker)) {
     for (int pipe = 0; pipe <= 1; pipe++) {
         raaf_waker_t waker;
         if (!CHECK_EQ_INT(raaf_waker_open(&waker, pipe), RAAF_OK)) return;
-        CHECK_EQ_INT(waker.read_fd == waker.write_fd, !pipe);
+        CHECK_EQ_INT(waker.read_fd == waker.write_fd, HAS_EVENTFD && !pipe);
         test(&waker);
         raaf_waker_close(&waker);
     }

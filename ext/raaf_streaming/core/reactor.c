@@ -337,6 +337,17 @@ static int wait_ms(uint64_t deadline) {
     return (int)((span + RAAF_MS(1) - 1) / RAAF_MS(1));
 }
 
+/*
+ * Where libcurl 7.88 found no memory for its books on a socket, it does not say whose that is, and
+ * crashes over what it left of them when it sees that transfer again. So all end.
+ */
+static bool goes_on(raaf_reactor_t *reactor, CURLMcode code) {
+    if (code != CURLM_OUT_OF_MEMORY) return true;
+    for (raaf_transfer_t *transfer = reactor->all; transfer; transfer = transfer->next)
+        raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
+    return false;
+}
+
 /* ---- waiting: epoll ---- */
 
 #if RAAF_EPOLL
@@ -368,19 +379,20 @@ static int on_timer(CURLM *multi, long ms, void *context) {
     return 0;
 }
 
-static void on_event(raaf_reactor_t *reactor, const struct epoll_event *event) {
+/* Returns false if libcurl must not be called again in this turn. */
+static bool on_event(raaf_reactor_t *reactor, const struct epoll_event *event) {
     if (event->data.u64 == MAILBOX_KEY) {
         raaf_waker_drain(&reactor->mailbox.waker);
-        return;
+        return true;
     }
     int fd = (int)(uint32_t)event->data.u64, running, action = 0;
     const raaf_socket_t *entry = raaf_socket_table_find(&reactor->sockets, fd);
     bool stale = !entry || !entry->watched || socket_key(fd, entry->generation) != event->data.u64;
-    if (stale) return; /* the number is another socket's by now */
+    if (stale) return true; /* the number is another socket's by now */
     if (event->events & EPOLLIN) action |= CURL_CSELECT_IN;
     if (event->events & EPOLLOUT) action |= CURL_CSELECT_OUT;
     if (event->events & (EPOLLERR | EPOLLHUP)) action |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(reactor->multi, fd, action, &running);
+    return goes_on(reactor, curl_multi_socket_action(reactor->multi, fd, action, &running));
 }
 
 static void wait_epoll(raaf_reactor_t *reactor) {
@@ -388,10 +400,11 @@ static void wait_epoll(raaf_reactor_t *reactor) {
     int running, timeout = wait_ms(next_deadline(reactor));
     int count = epoll_wait(reactor->epoll_fd, events, EVENTS_A_TURN, timeout);
     for (int i = 0; i < count; i++)
-        on_event(reactor, &events[i]);
+        if (!on_event(reactor, &events[i])) return; /* the others come again */
     if (reactor->curl_deadline <= raaf_clock_now()) {
         reactor->curl_deadline = RAAF_NEVER;
-        curl_multi_socket_action(reactor->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        CURLM *multi = reactor->multi;
+        (void)goes_on(reactor, curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running));
     }
 }
 
@@ -426,7 +439,7 @@ static void wait_poll(raaf_reactor_t *reactor) {
     int timeout = wait_ms(raaf_timers_next(&reactor->timers));
     curl_multi_poll(reactor->multi, &mailbox, 1, timeout, NULL);
     if (mailbox.revents) raaf_waker_drain(&reactor->mailbox.waker);
-    curl_multi_perform(reactor->multi, &running);
+    (void)goes_on(reactor, curl_multi_perform(reactor->multi, &running));
 }
 
 /* ---- the thread ---- */

@@ -467,6 +467,14 @@ void raaf_transfer_start(raaf_transfer_t *transfer) {
     touch(transfer);
 }
 
+/*
+ * Whether this comes of curl_easy_pause because the transfer has failed in it: libcurl reports that
+ * here and nowhere else. 43: it is done already, and says so elsewhere.
+ */
+static bool is_failure(CURLcode code) {
+    return code != CURLE_OK && code != CURLE_BAD_FUNCTION_ARGUMENT;
+}
+
 void raaf_transfer_resume(raaf_transfer_t *transfer) {
     if (!transfer->paused) return;
     transfer->paused = false;
@@ -476,9 +484,7 @@ void raaf_transfer_resume(raaf_transfer_t *transfer) {
     touch(transfer);
     if (transfer->easy) {
         CURLcode code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
-        /* libcurl reports a failure here and nowhere else; 43: it is done already, and says so. */
-        if (code != CURLE_OK && code != CURLE_BAD_FUNCTION_ARGUMENT)
-            raaf_transfer_done(transfer, code);
+        if (is_failure(code)) raaf_transfer_done(transfer, code);
     } else {
         transfer->step_at = transfer->last_byte_at;
         play(transfer, transfer->step_at);
@@ -504,7 +510,10 @@ static bool header_line_too_long(const raaf_transfer_t *transfer, CURLcode code)
 #if LIBCURL_VERSION_NUM >= 0x080600
     if (code == CURLE_TOO_LARGE) return true;
 #endif
-    return code == CURLE_OUT_OF_MEMORY && transfer->phase == RAAF_PHASE_SENT;
+    if (code != CURLE_OUT_OF_MEMORY || transfer->phase != RAAF_PHASE_SENT) return false;
+    curl_off_t first_byte = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
+    return first_byte > 0;
 }
 
 void raaf_transfer_done(raaf_transfer_t *transfer, CURLcode code) {
@@ -575,8 +584,9 @@ static void time_out(raaf_transfer_t *transfer, int code) {
  */
 static void nudge(raaf_transfer_t *transfer, uint64_t now) {
     transfer->nudge_at = now + NUDGE_NS;
-    curl_easy_pause(transfer->easy, CURLPAUSE_SEND);
-    curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    CURLcode code = curl_easy_pause(transfer->easy, CURLPAUSE_SEND);
+    if (code == CURLE_OK) code = curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+    if (is_failure(code)) raaf_transfer_done(transfer, code);
 }
 
 void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {

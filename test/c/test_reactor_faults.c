@@ -1,10 +1,12 @@
 /*
  * A whole stream, again and again, with memory running out at every single allocation there is: the
  * core's and libcurl's. However early, the stream gets its one terminal chunk, the reactor goes on,
- * and nothing is left behind.
+ * and nothing is left behind. The same for system calls that fail.
  *
- * The core's files are included, so that they take their memory here.
+ * The core's files are included, so that they take their memory and make their calls here.
  */
+#include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -39,9 +41,35 @@ static char *scarce_strdup(const char *text) {
     return memory_given() ? strdup(text) : NULL;
 }
 
+static atomic_int calls_fail_with; /* errno of the call below; 0: it succeeds */
+static const char *volatile failing_call = "";
+
+static bool call_fails(const char *name) {
+    if (strcmp(failing_call, name) != 0 || atomic_load(&calls_fail_with) == 0) return false;
+    errno = atomic_load(&calls_fail_with);
+    return true;
+}
+
+static void make_fail(const char *name, int error) {
+    atomic_store(&calls_fail_with, 0);
+    failing_call = name;
+    atomic_store(&calls_fail_with, error);
+}
+
 #define malloc(size) scarce_malloc(size)
 #define calloc(count, size) scarce_calloc(count, size)
 #define realloc(old, size) scarce_realloc(old, size)
+
+#if __has_include(<sys/epoll.h>)
+#include <sys/epoll.h>
+#define epoll_create1(flags) (call_fails("epoll_create1") ? -1 : epoll_create1(flags))
+#define epoll_ctl(epoll, operation, fd, event)                                                     \
+    (call_fails("epoll_ctl") ? -1 : epoll_ctl(epoll, operation, fd, event))
+#endif
+#include <sys/socket.h>
+#define socket(family, type, protocol) (call_fails("socket") ? -1 : socket(family, type, protocol))
+#define pthread_create(thread, attributes, body, argument)                                         \
+    (call_fails("pthread_create") ? errno : pthread_create(thread, attributes, body, argument))
 
 #include "buffer.c"
 #include "chunk.c"
@@ -69,6 +97,8 @@ static char *scarce_strdup(const char *text) {
 #undef malloc
 #undef calloc
 #undef realloc
+#undef socket
+#undef pthread_create
 
 #include "reactor_world.h"
 
@@ -198,4 +228,75 @@ TEST(memory_runs_out_for_good) {
 
 TEST(memory_runs_out_once) {
     in_all_ways(true);
+}
+
+/* ---- system calls ---- */
+
+static void start_fails(const char *call, int error) {
+    const raaf_reactor_options_t options = {.idle_connections = 1};
+    const int next_fd = dup(0);
+    int result = RAAF_OK;
+
+    close(next_fd);
+    world_set_up_curl();
+    make_fail(call, error);
+    errno = 0;
+    CHECK_EQ_PTR(raaf_reactor_start(&options, &result), NULL);
+    CHECK_EQ_INT(result, RAAF_SYSTEM);
+    CHECK_EQ_INT(errno, error);
+    make_fail("", 0);
+    CHECK_EQ_INT(dup(0), next_fd); /* no descriptor was left open */
+    close(next_fd);
+}
+
+TEST(reactor_without_a_thread_does_not_start) {
+    start_fails("pthread_create", EAGAIN);
+}
+
+#if RAAF_EPOLL
+TEST(reactor_without_epoll_does_not_start) {
+    start_fails("epoll_create1", EMFILE);
+}
+
+/* libcurl would give up every transfer: the one that cannot be watched has to end alone. */
+static void fail_to_watch(world_t *world) {
+    consumer_t steady = consumer_start(world->reactor, request_here(world));
+    peer_t peer = peer_begin(world);
+
+    peer_event(&peer, CONTENT("a"));
+    consumer_gets(&steady, "a");
+    make_fail("epoll_ctl", ENOSPC);
+    consumer_t other = consumer_start(world->reactor, request_here(world));
+    consumer_ends(&other, RAAF_SYSTEM);
+    make_fail("", 0);
+    consumer_free(&other);
+    peer_event(&peer, CONTENT("b"));
+    consumer_gets(&steady, "b");
+    peer_event(&peer, DONE);
+    peer_close(&peer);
+    ends_and_leaves(world, &steady, RAAF_OK);
+    other = consumer_start(world->reactor, request_here(world));
+    peer = peer_accept(&world->server);
+    while (peer.fd >= 0 && !peer_read_request(&peer)) { /* the one that was given up */
+        peer_close(&peer);
+        peer = peer_accept(&world->server);
+    }
+    peer_send(&peer, EVENT_STREAM "\r\n" CONTENT("c") DONE);
+    consumer_gets(&other, "c");
+    peer_close(&peer);
+    ends_and_leaves(world, &other, RAAF_OK);
+}
+
+TEST(transfer_that_cannot_be_watched_ends_alone) {
+    in_world(fail_to_watch, &world_kinds[0]);
+}
+#endif
+
+WORLD_TEST(transfer_without_a_socket_ends_alone) {
+    consumer_t consumer;
+
+    make_fail("socket", EMFILE);
+    consumer = consumer_start(world->reactor, request_here(world));
+    ends_and_leaves(world, &consumer, RAAF_CONNECT_FAILED);
+    make_fail("", 0);
 }
