@@ -19,7 +19,7 @@ module RAAF
       #   runner.stream("Hello").on(:content) { |chunk| socket.write(chunk.delta) }
       def stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings)
         open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
-          model: model, settings: settings)
+          model: model, settings: settings).start
       end
     end
   end
