@@ -13,7 +13,7 @@ RSpec.describe "The reactor" do
   unless ENV["RAAF_STREAMING_BACKEND"] || ENV["RAAF_STREAMING_WAKER"]
     combinations.each do |backend, waker|
       it "lives the same life with #{backend} and #{waker}" do
-        script = LifecycleScripts::Script.new(
+        script = start_process(
           RbConfig.ruby, Gem.bin_path("rspec-core", "rspec"), "--tag", "backends", "--format", "documentation",
           *Dir[File.join(__dir__, "*_spec.rb")],
           env: {"RAAF_STREAMING_BACKEND" => backend, "RAAF_STREAMING_WAKER" => waker}

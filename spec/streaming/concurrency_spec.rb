@@ -4,6 +4,7 @@ require "json"
 
 RSpec.describe "Many streams at once" do
   include LifecycleHelpers
+  include LifecycleScripts
   include LifecycleServe
 
   # Prints what a thousand handles with callbacks cost and gave, as JSON.

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "rbconfig"
+require "timeout"
 require "tmpdir"
 
 # Runs Ruby in a process of its own, for what a process can do only once: exit, be killed, start under another
@@ -48,7 +49,7 @@ module LifecycleScripts
 
     # @return [String, nil] the next line of its output, waited for; nil: it has ended
     def line
-      @lines.pop
+      Timeout.timeout(LifecycleHelpers::PATIENCE) { @lines.pop }
     end
 
     # @param name [String] INT, TERM …
@@ -69,13 +70,21 @@ module LifecycleScripts
         sleep(0.005)
         next if now < deadline
 
-        Process.kill("KILL", pid)
-        Process.wait(pid)
+        kill
         raise "the script did not end within #{within} s\n#{output}\n#{errors}"
       end
       @status = ended.last
       @seconds = now - @signalled_at if @signalled_at
       self
+    end
+
+    # Ends it, if it has not ended.
+    # @return [void]
+    def kill
+      return if status
+
+      Process.kill("KILL", pid)
+      @status = Process.wait2(pid).last
     end
 
     # @return [String] all of it, after {#finish}
@@ -95,12 +104,23 @@ module LifecycleScripts
     end
   end
 
+  # An example that fails leaves no script behind.
+  def self.included(group)
+    group.after { @scripts&.each(&:kill) }
+  end
+
+  # Starts a process.
+  # @return [Script]
+  def start_process(*command, env: {})
+    Script.new(*command, env: env).tap { |script| (@scripts ||= []) << script }
+  end
+
   # Starts a script.
   # @param source [String] Ruby
   # @param arguments [Array<String>]
   # @return [Script]
   def start_script(source, *arguments, env: {})
-    Script.new(RbConfig.ruby, "-I", LIBRARY, "-e", PRELUDE + source, *arguments, env: env)
+    start_process(RbConfig.ruby, "-I", LIBRARY, "-e", PRELUDE + source, *arguments, env: env)
   end
 
   # Runs a script to its end.

@@ -664,11 +664,12 @@ static consumer_t *consumer_for(hall_t *hall, const raaf_stream_t *stream) {
 /* A few chunks of one stream; no lock but the claim protects its consumer. */
 static void serve_stream(hall_t *hall, raaf_stream_t *stream) {
     consumer_t *consumer = consumer_for(hall, stream);
+    const bool had_ended = consumer->terminals > 0; /* it may come once more after its end */
 
     for (int i = 0; i < 3 && consumer->terminals == 0 && consumer_fill(consumer); i++)
         consumer_next(consumer);
-    const bool ended = consumer->terminals > 0;
-    const bool more = !ended && consumer_fill(consumer);
+    const bool ended = consumer->terminals > 0 && !had_ended;
+    const bool more = consumer->terminals == 0 && consumer_fill(consumer);
     raaf_dispatch_queue_done(hall->queue, stream, more);
     if (!ended || atomic_fetch_add(&hall->ended, 1) + 1 < SERVED) return;
     for (int i = 0; i < SERVERS; i++)
