@@ -30,7 +30,8 @@ typedef struct raaf_dialect {
     void (*init)(void *state, raaf_delta_fn emit, void *context);
     /*
      * One event. An event that is malformed hands over nothing.
-     * Return values: RAAF_OK; RAAF_INVALID_JSON, RAAF_INVALID_EVENT, RAAF_TOO_DEEP (the event is
+     * Return values: RAAF_OK; RAAF_UNKNOWN_EVENT (nothing that this dialect knows: no failure, and
+     * nothing was handed over); RAAF_INVALID_JSON, RAAF_INVALID_EVENT, RAAF_TOO_DEEP (the event is
      * malformed; the stream can go on with the next); RAAF_PROVIDER_ERROR (the provider reported
      * an error; an ERROR delta was handed over; progress is DONE); RAAF_NO_MEMORY, or what emit
      * returned.

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../errors"
-require_relative "openai_chat_provider"
+require_relative "providers/openai_chat"
 
 module RAAF
   module Streaming
@@ -29,7 +29,7 @@ module RAAF
       end
 
       # @param provider [Object] one of theirs
-      # @return [OpenAIChatProvider] with the same key and address
+      # @return [Providers::OpenAIChat] with the same key and address
       # @raise [Errors::ConfigurationError] for one that speaks another dialect, or whose key or address is not known
       def convert(provider)
         key, base = %i[@api_key @api_base].map { |variable| provider.instance_variable_get(variable) }
@@ -37,7 +37,7 @@ module RAAF
         # Without them ours would take OpenAI's from the environment, and one of the two is another's.
         raise not_set_up(provider) unless key && base
 
-        OpenAIChatProvider.new(api_key: key, base_url: base, name: short_name(provider))
+        Providers::OpenAIChat.new(api_key: key, base_url: base, name: short_name(provider))
       end
 
       def ancestors_of(provider)
@@ -63,7 +63,7 @@ module RAAF
       def not_set_up(provider)
         Errors::ConfigurationError.new(
           "#{provider.class} has no api_key or no api_base that can be read; give it both, or use " \
-          "RAAF::Streaming::OpenAIChatProvider", provider: short_name(provider)
+          "RAAF::Streaming::Providers::OpenAIChat", provider: short_name(provider)
         )
       end
 
