@@ -19,11 +19,13 @@ module RAAF
     #   end
     #   RAAF::Models.register(/\Amine-/) { MyProvider.new }
     class HTTPProvider < Provider
-      # What a subclass defines: its name in messages and metrics, its address, and the names of environment variables,
-      # of which the first that is set counts.
+      # A subclass's name in messages and metrics.
       NAME = "http"
+      # Where it answers; nil: that must be given.
       DEFAULT_BASE_URL = nil
+      # The environment variables that may hold its key; the first that is set counts.
       KEY_VARIABLES = [].freeze
+      # The environment variables that may hold its address; the first that is set counts.
       BASE_URL_VARIABLES = [].freeze
 
       # The header that carries the key.

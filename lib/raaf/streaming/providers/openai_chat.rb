@@ -17,8 +17,9 @@ module RAAF
         NAME = "openai"
         # Where OpenAI answers. Source: OpenAI's API reference.
         DEFAULT_BASE_URL = "https://api.openai.com/v1"
-        # Environment variables.
+        # Where the key may stand in the environment.
         KEY_VARIABLES = %w[OPENAI_API_KEY].freeze
+        # Where the address may stand in the environment.
         BASE_URL_VARIABLES = %w[OPENAI_BASE_URL].freeze
 
         # Models that take `max_completion_tokens` and refuse `max_tokens`: the o series and GPT-5. A prefix such as
