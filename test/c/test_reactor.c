@@ -34,7 +34,7 @@ WORLD_TEST(stream_arrives_in_order_and_ends_once) {
 
     const raaf_outcome_t *outcome = &consumer.stream->outcome;
     outcome_says(&consumer.text, "Hello");
-    outcome_says(&outcome->finish_reason, "stop");
+    outcome_says(&consumer.stream->choices[0].finish_reason, "stop");
     outcome_says(&outcome->headers, "content-type: text/event-stream\nx-request-id: req_1\n");
     CHECK_EQ_INT(outcome->http_status, 200);
     CHECK_EQ_INT(outcome->usage.total_tokens, 5);
