@@ -51,6 +51,9 @@ typedef struct raaf_dialect {
 /* The dialect of that name, or NULL. */
 const raaf_dialect_t *raaf_dialect_find(const char *name);
 
+/* The name of dialect [i], 0, 1 …; NULL behind the last one. */
+const char *raaf_dialect_name_at(size_t i);
+
 /* Whether an event() that returned [rc] was malformed, so that the stream can go on. Any thread. */
 bool raaf_dialect_malformed(int rc);
 
