@@ -160,29 +160,35 @@ static VALUE native_new(VALUE context) {
 }
 
 /* Takes [request]. */
-static void native_set_stream(VALUE self, raaf_request_t *request, uint64_t first_seq) {
+static void native_set_stream(VALUE self, raaf_request_t *request, uint64_t first_seq,
+                              const native_t *before) {
     native_t *native = get(self);
-    native->stream = raaf_stream_new(request, first_seq);
+    native->stream = raaf_stream_new(request, first_seq, before ? before->stream->content : NULL);
     if (!native->stream) rb_raaf_raise_code(RAAF_NO_MEMORY, "a stream");
     source_t *source = RTYPEDDATA_DATA(native->source);
     raaf_stream_retain(native->stream);
     source->stream = native->stream;
+    native->delivered = native->stream->content_start;
 }
 
 VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context) {
     VALUE self = native_new(context);
-    native_set_stream(self, request, 1);
+    native_set_stream(self, request, 1, NULL);
     return self;
 }
 
 /*
- * NativeStream.prepare(request Hash, RunContext, number of the first chunk): everything but the
- * start. Raises ArgumentError for a request that cannot be sent.
+ * NativeStream.prepare(request Hash, RunContext, number of the first chunk, NativeStream or nil):
+ * everything but the start. The last is one that has ended, and whose answer this one goes on with.
+ * Raises ArgumentError for a request that cannot be sent.
  */
-static VALUE native_prepare(VALUE class, VALUE hash, VALUE context, VALUE first_seq) {
+static VALUE native_prepare(VALUE class, VALUE hash, VALUE context, VALUE first_seq, VALUE before) {
     uint64_t first = NUM2ULL(first_seq);
+    const native_t *ended = NIL_P(before) ? NULL : get_here(before);
+    if (ended && NIL_P(ended->terminal)) rb_raise(rb_eArgError, "the stream before has not ended");
     VALUE self = native_new(context);
-    native_set_stream(self, rb_raaf_request_new(hash), first);
+    native_set_stream(self, rb_raaf_request_new(hash), first, ended);
+    RB_GC_GUARD(before);
     return self;
 }
 
@@ -428,6 +434,17 @@ static VALUE native_delivered_text(VALUE self) {
     return text;
 }
 
+/* Of that, what belongs to this model call and not to one before it. */
+static VALUE native_turn_text(VALUE self) {
+    native_t *native = get(self);
+    size_t start = native->stream->content_start;
+    VALUE text = native_delivered_text(self);
+    VALUE own = rb_enc_str_new(RSTRING_PTR(text) + start, RSTRING_LEN(text) - (long)start,
+                               rb_utf8_encoding());
+    RB_GC_GUARD(text);
+    return own;
+}
+
 /* @return [Chunk, nil] the terminal chunk, once it was taken */
 static VALUE native_terminal(VALUE self) {
     return get(self)->terminal;
@@ -573,7 +590,7 @@ void rb_raaf_init_stream(void) {
     cSource = rb_class_new(rb_cObject);
     rb_undef_alloc_func(cSource);
     rb_gc_register_mark_object(cSource);
-    rb_define_singleton_method(cNative, "prepare", native_prepare, 3);
+    rb_define_singleton_method(cNative, "prepare", native_prepare, 4);
     rb_define_method(cNative, "start", native_start, 1);
     rb_define_method(cNative, "each", native_each, 1);
     rb_define_method(cNative, "drain", native_drain, 2);
@@ -582,6 +599,7 @@ void rb_raaf_init_stream(void) {
     rb_define_method(cNative, "stage", native_stage, 0);
     rb_define_method(cNative, "bytes_received", native_bytes_received, 0);
     rb_define_method(cNative, "delivered_text", native_delivered_text, 0);
+    rb_define_method(cNative, "turn_text", native_turn_text, 0);
     rb_define_method(cNative, "terminal", native_terminal, 0);
     rb_define_method(cNative, "tool_calls", native_tool_calls, 0);
     rb_define_method(cNative, "outcome", native_outcome, 0);

@@ -15,7 +15,7 @@ typedef struct desk {
 } desk_t;
 
 static void desk_open(desk_t *desk, raaf_request_t *request) {
-    desk->consumer = consumer_of(raaf_stream_new(request, 1));
+    desk->consumer = consumer_of(raaf_stream_new(request, 1, NULL));
     raaf_delivery_init(&desk->delivery, desk->consumer.stream);
 }
 
@@ -90,7 +90,7 @@ TEST(delivery_makes_a_chunk_of_each_piece_of_text) {
 }
 
 TEST(delivery_numbers_on_from_where_it_is_told) {
-    desk_t desk = {.consumer = consumer_of(raaf_stream_new(request_new(), 41))};
+    desk_t desk = {.consumer = consumer_of(raaf_stream_new(request_new(), 41, NULL))};
 
     raaf_delivery_init(&desk.delivery, desk.consumer.stream);
     desk.consumer.seq = 40;
@@ -327,6 +327,28 @@ TEST(delivery_keeps_the_finish_reason_of_each_choice) {
     desk_close(&desk);
 }
 
+TEST(delivery_of_another_turn_goes_on_with_the_text_of_the_one_before) {
+    desk_t first, second;
+
+    desk_open(&first, request_new());
+    say(&first, "Let me look. ");
+    is_next(&first, RAAF_CHUNK_CONTENT, "Let me look. ");
+    second.consumer =
+        consumer_of(raaf_stream_new(request_new(), 1, first.consumer.stream->content));
+    raaf_delivery_init(&second.delivery, second.consumer.stream);
+    desk_close(&first);
+    CHECK_EQ_UINT(second.consumer.stream->content_start, 13);
+    say(&second, "Rain.");
+    const raaf_chunk_t *chunk = next(&second);
+    CHECK_EQ_UINT(chunk->len, 5);
+    cumulative_is(chunk, "Let me look. Rain.");
+    const raaf_delta_t part = {.type = RAAF_CHUNK_PART, .text = slice("{}")};
+    CHECK_EQ_INT(raaf_delivery_delta(&second.delivery, &part), RAAF_OK);
+    const raaf_buffer_t *parts = &second.consumer.stream->outcome.parts;
+    CHECK_EQ_STR(parts->bytes, parts->len, "{\"at\":5,\"part\":{}}");
+    desk_close(&second);
+}
+
 TEST(delivery_ends_once) {
     desk_t desk;
 
@@ -418,7 +440,7 @@ TEST(stream_is_not_made_without_memory) {
     for (; !stream && left < 20; left++) {
         raaf_request_t *request = request_new();
         memory_runs_out_after(left);
-        stream = raaf_stream_new(request, 1);
+        stream = raaf_stream_new(request, 1, NULL);
         memory_is_back();
     }
     CHECK_EQ_INT(left, 5); /* itself, its queue, the choices and the first one's text */
@@ -429,8 +451,8 @@ TEST(stream_is_not_made_without_memory) {
 
 TEST(stream_counts_those_that_live) {
     const size_t before = raaf_stream_live_count();
-    raaf_stream_t *one = raaf_stream_new(request_new(), 1);
-    raaf_stream_t *two = raaf_stream_new(request_new(), 1);
+    raaf_stream_t *one = raaf_stream_new(request_new(), 1, NULL);
+    raaf_stream_t *two = raaf_stream_new(request_new(), 1, NULL);
 
     CHECK(one->id != two->id);
     CHECK_EQ_UINT(raaf_stream_live_count(), before + 2);
@@ -448,7 +470,7 @@ TEST(stream_knows_its_size) {
     char *body = calloc(1, large);
 
     raaf_request_set_body(request, body, large);
-    raaf_stream_t *stream = raaf_stream_new(request, 1);
+    raaf_stream_t *stream = raaf_stream_new(request, 1, NULL);
     CHECK(raaf_stream_memory(stream) > large + sizeof *stream);
     CHECK(raaf_stream_memory(stream) < large + 10000);
     raaf_stream_release(stream);

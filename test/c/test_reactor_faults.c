@@ -158,7 +158,8 @@ static raaf_request_t *large_enough_request(const waiter_t *waiter, bool scripte
 /* A stream whose first [left] allocations succeed. Returns its result. */
 static int run_with(const waiter_t *waiter, raaf_backend_t backend, bool scripted, long left) {
     const raaf_reactor_options_t options = {.backend = backend, .idle_connections = 2};
-    consumer_t consumer = consumer_of(raaf_stream_new(large_enough_request(waiter, scripted), 1));
+    consumer_t consumer =
+        consumer_of(raaf_stream_new(large_enough_request(waiter, scripted), 1, NULL));
     int result;
 
     atomic_store(&memory_left, left);

@@ -712,7 +712,7 @@ WORLD_TEST(dispatched_streams_are_served_by_two_threads) {
 
     hall->queue = raaf_dispatch_queue_new();
     for (int i = 0; i < SERVED; i++)
-        hall->consumers[i] = consumer_of(raaf_stream_new(long_script(i), 1));
+        hall->consumers[i] = consumer_of(raaf_stream_new(long_script(i), 1, NULL));
     for (int i = 0; i < SERVERS; i++) {
         raaf_waker_open(&hall->wakers[i], false);
         pthread_create(&threads[i], NULL, serve_hall, hall);
@@ -745,7 +745,7 @@ WORLD_TEST(dispatched_streams_are_served_by_two_threads) {
 
 WORLD_TEST(dispatched_stream_that_comes_too_late_is_announced) {
     raaf_dispatch_queue_t *queue = raaf_dispatch_queue_new();
-    consumer_t consumer = consumer_of(raaf_stream_new(long_script(0), 1));
+    consumer_t consumer = consumer_of(raaf_stream_new(long_script(0), 1, NULL));
 
     CHECK(raaf_reactor_stop(world->reactor, RAAF_NEVER));
     atomic_store(&consumer.stream->dispatch, queue);
