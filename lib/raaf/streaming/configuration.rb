@@ -76,6 +76,18 @@ module RAAF
       # @!attribute malformed_events
       #   @return [Symbol] :error (a malformed event ends the stream in a ProtocolError) or :skip (it is counted and
       #     left out). Default :error.
+      # @!attribute tool_timeout
+      #   @return [Numeric, nil] seconds a tool may take, where it says nothing else; nil: no limit. Default 60. A tool
+      #     is interrupted as by Ruby's Timeout.
+      # @!attribute max_turns
+      #   @return [Integer, nil] requests to a model in one run, when tools make it ask again; more is a MaxTurnsError.
+      #     nil: the agent's (10, unless it says something else). Default nil.
+      # @!attribute token_budget
+      #   @return [Integer, nil] tokens (prompts and answers of all turns, as the provider counts) after which a run
+      #     asks no further time; it ends in a MaxTurnsError where the model still calls tools. Default nil: no limit.
+      # @!attribute conversation_store
+      #   @return [ConversationStore, #messages, nil] where runs with a session_id find what was said before. Default
+      #     nil: nothing is kept.
       # @!attribute raw_events
       #   @return [Boolean] whether events that nobody knows are handed over as `:raw` chunks. Default false.
       # @!attribute ca_file

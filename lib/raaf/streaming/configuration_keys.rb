@@ -84,6 +84,11 @@ module RAAF
         Key.new(:max_line_bytes, 8 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
         Key.new(:max_event_bytes, 16 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
         Key.new(:malformed_events, :error, ":error or :skip", ->(value) { %i[error skip].include?(value) }),
+        Key.new(:tool_timeout, 60, "a number of seconds above 0, or nil for none", SECONDS_OR_NONE),
+        Key.new(:max_turns, nil, "nil or a number of turns from 1 up", COUNT_OR_NONE),
+        Key.new(:token_budget, nil, "nil or a number of tokens from 1 up", COUNT_OR_NONE),
+        Key.new(:conversation_store, nil, "nil or something with messages and append",
+          ->(value) { value.nil? || (value.respond_to?(:messages) && value.respond_to?(:append)) }),
         Key.new(:raw_events, false, "true or false", BOOLEAN),
         Key.new(:ca_file, nil, "nil or the path of a readable file",
           ->(value) {

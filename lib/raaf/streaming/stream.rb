@@ -6,6 +6,7 @@ require_relative "messages"
 require_relative "native"
 require_relative "stream/callbacks"
 require_relative "stream/past"
+require_relative "stream/settling"
 require_relative "stream/text"
 
 module RAAF
@@ -25,6 +26,7 @@ module RAAF
     #   stream.result.usage
     class Stream
       include Enumerable
+      include Settling
 
       # Who takes the chunks of a stream.
       Consumer = Struct.new(:thread, :fiber) do
@@ -48,19 +50,21 @@ module RAAF
 
       # Made by a runner.
       #
-      # @param call [ModelCall]
+      # @param run [Run]
       # @api private
-      def initialize(call)
-        @call = call
+      def initialize(run)
+        @run = run
         @lock = Mutex.new # covers the rest, but for native streams, which have their own, and @cancelled
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken
         @callbacks = nil
         @consumer = nil # who takes the chunks
         @redirect = nil
+        @closing = false # the end has been settled, and a redirect comes too late
+        @tools = nil # those that run, while they do; the consumer's
         @cancelled = false # set once, without the lock, so that a signal handler may do it
         @finished = false
-        @native = call.prepare
+        @native = run.call.prepare
       end
 
       # Sends the question. Made by a runner, once.
@@ -69,7 +73,7 @@ module RAAF
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
-        @call.start(native)
+        @run.call.start(native)
         self
       end
 
@@ -88,7 +92,7 @@ module RAAF
 
       # @return [String] the stream's id, as in every chunk's metadata
       def id
-        @call.run_context.stream_id
+        @run.context.stream_id
       end
 
       # Takes the chunks, and waits for them. The last one is `:complete`, or `:error`, after which the error is raised.
@@ -163,9 +167,10 @@ module RAAF
         @result
       end
 
-      # @return [Symbol] :connecting, :waiting (for the first token), :streaming, :complete, :failed or :cancelled
+      # @return [Symbol] :connecting, :waiting (for the first token), :streaming, :running_tools, :complete, :failed or
+      #   :cancelled
       def status
-        return running_status unless finished?
+        return @tools ? :running_tools : running_status unless finished?
         return :complete unless @error
 
         @error.is_a?(Errors::CancelledError) ? :cancelled : :failed
@@ -176,7 +181,8 @@ module RAAF
         @finished
       end
 
-      # Ends the request at once, also while the model is silent. Whoever takes the chunks gets an `:error` chunk with a
+      # Ends the request at once, also while the model is silent. Tools that run are left alone; nobody waits for them.
+      # Whoever takes the chunks gets an `:error` chunk with a
       # CancelledError. Any thread, also in a signal handler, any number of times; a run that has ended is left as it
       # is.
       #
@@ -184,6 +190,7 @@ module RAAF
       def cancel
         @cancelled = true # before the look at the native one: a redirect that replaces it looks at this afterwards
         native.cancel
+        wake_tools
         self
       end
 
@@ -199,18 +206,19 @@ module RAAF
         Messages.list(message) # a wrong one is refused here, not where the chunks are taken
         check_here
         @lock.synchronize do
-          raise Errors::Error, "the run has ended: start a new one from its result's messages" if finished?
+          raise Errors::Error, "the run has ended: start a new one from its result's messages" if finished? || @closing
           raise Errors::Error, "the run was cancelled: start a new one" if @cancelled
 
           @redirect = message
           native.cancel
         end
+        wake_tools
         self
       end
 
       # @return [String] short; no text, no key
       def inspect
-        "#<#{self.class.name} #{id} #{status} model=#{@call.run_context.model.inspect}>"
+        "#<#{self.class.name} #{id} #{status} model=#{@run.context.model.inspect}>"
       end
 
       # Runs callbacks for what is there. Called by the dispatcher, on one thread at a time.
@@ -303,16 +311,21 @@ module RAAF
       end
 
       # @return [Boolean] false: the time was over before the end
-      def take_all(deadline)
+      def take_all(deadline, &block)
         last = nil #: Chunk?
         until last&.terminal? # not `loop`, which swallows a StopIteration of the block's
-          terminal = native.each(deadline && (deadline - now)) { |chunk| yield chunk }
-          return false unless terminal
+          last = @tools ? take_tools(deadline, &block) : take_chunks(deadline, &block)
+          return false if last == false
 
-          last = settle(terminal)
-          yield last
+          yield last if last
         end
         true
+      end
+
+      # @return [Chunk, nil, false] what follows, as {Settling#settle} has it; false: the time was over before
+      def take_chunks(deadline, &block)
+        terminal = native.each(deadline && (deadline - now), &block)
+        terminal ? settle(terminal) : false
       end
 
       def claim(consumer)
@@ -346,22 +359,23 @@ module RAAF
 
       # Whoever leaves before the end has ended it, unless he only waited for some time.
       def release(consumer, late)
-        @lock.synchronize do
+        given_up = @lock.synchronize do
           next unless @consumer.equal?(consumer)
 
           @consumer = nil
-          unless finished? || late
-            give_up("the chunks were not taken to the end, and the request was ended", :cancelled)
-          end
+          left = (finished? || late) ? false : true
+          give_up("the chunks were not taken to the end, and the request was ended", :cancelled) if left
           @ended.broadcast # one of those who wait goes on taking them
+          left
         end
+        keep_what_was_said if given_up && native.here?
       end
 
       # Under the lock.
       def give_up(why, reason)
         native.cancel
         error = Errors::CancelledError.new(why, reason: reason, partial_text: native.delivered_text)
-        finish(error: native.here? ? caused(error) : Errors::ForkedError.new)
+        finish_under_lock(error: native.here? ? caused(error) : Errors::ForkedError.new)
       end
 
       # An error that nobody raises here, and that shall say all the same why it was made.
@@ -391,75 +405,6 @@ module RAAF
         Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
 
-      # ---- what the end of a native stream means ----
-
-      # @param terminal [Chunk] the native stream's last, not frozen
-      # @return [Chunk] what to hand over: the run's last chunk, or the notice that it goes on
-      def settle(terminal)
-        message = @lock.synchronize do
-          next @redirect.tap { @redirect = nil } if @redirect && !@cancelled && !finished?
-
-          outcome = native.outcome
-          whole = outcome[:code] == :ok && !finished?
-          whole ? complete(terminal) : failed(terminal, @call.error(outcome, native.delivered_text))
-          nil
-        end
-        message ? go_on(terminal, message) : terminal
-      rescue *FAILURES => e
-        @lock.synchronize { failed(terminal, e) }
-      end
-
-      # Without the lock while the question is written: the agent's own code does that.
-      def go_on(terminal, message)
-        said = native.delivered_text
-        following = @call.continue(said, message)
-        replace(following, following.prepare(terminal.seq + 1))
-        Chunk.new(type: :status, status: :redirected, seq: terminal.seq, cumulative: said, stream_id: id).freeze
-      end
-
-      # What was asked for meanwhile holds for the new request too.
-      def replace(call, native)
-        @lock.synchronize do
-          before = [@call, @native] #: [ModelCall, NativeStream]
-          @call, @native = call, native # before it runs, so that whoever is interrupted then ends it
-          begin
-            call.start(native)
-          rescue
-            native.cancel
-            @call, @native = before
-            raise
-          end
-          native.cancel if @cancelled || @redirect
-        end
-      end
-
-      def complete(terminal)
-        result = @call.result(native, native.delivered_text)
-        terminal.final_response = result.final_output
-        terminal.usage = result.usage
-        terminal.finish_reason = result.finish_reason
-        finish(result: result)
-        terminal.freeze
-      end
-
-      def failed(terminal, error)
-        finish(error: error) unless finished? # somebody may have given it up meanwhile
-        error = @error
-        terminal.type = :error
-        terminal.delta = error.message
-        terminal.error = error.message
-        terminal.exception = error
-        terminal.freeze
-      end
-
-      # Under the lock. At most once.
-      def finish(result: nil, error: nil)
-        @result = result
-        @error = error
-        @finished = true
-        @ended.broadcast
-      end
-
       def running_status
         stage = native.stage
         {new: :connecting, ended: :streaming}.fetch(stage, stage)
@@ -481,11 +426,22 @@ module RAAF
       def run_callbacks(most, seconds)
         @callbacks.catch_up
         return :idle if finished?
+        return run_tool_callbacks if @tools
 
         state = native.drain(most, seconds) { |chunk| @callbacks.deliver(chunk) }
         return state if state.is_a?(Symbol)
 
-        @callbacks.deliver(settle(state))
+        chunk = settle(state)
+        @callbacks.deliver(chunk) if chunk
+        @tools ? :more : :idle
+      end
+
+      # Called again whenever a tool has come to an end.
+      def run_tool_callbacks
+        return :idle unless take_tools_now { |chunk| @callbacks.deliver(chunk) }
+
+        chunk = leave_tools(@tools)
+        @callbacks.deliver(chunk) if chunk
         :idle
       end
 
@@ -494,7 +450,7 @@ module RAAF
           next if finished?
 
           native.cancel
-          finish(error: error)
+          finish_under_lock(error: error)
           error_chunk
         end
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
@@ -504,7 +460,7 @@ module RAAF
       end
 
       def error_chunk
-        Chunk.error(@error.message, exception: @error, stream_id: id).freeze
+        Chunk.error(@error.message, exception: @error, **@run.context.chunk_attributes).freeze
       end
 
       # A logger that raises shall not end the thread that runs the callbacks of others.

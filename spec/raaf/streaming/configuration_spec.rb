@@ -13,7 +13,8 @@ RSpec.describe RAAF::Streaming::Configuration do
       chunk_processing_queue: :streaming_chunks, retain_text: true, max_text_bytes: 67_108_864,
       messages_per_minute_per_user: nil, authorize: nil, finish_grace: 1, queue_max_items: 1024,
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
-      raw_events: false, ca_file: nil, proxy: nil, context_in_instructions: true
+      raw_events: false, tool_timeout: 60, max_turns: nil, token_budget: nil,
+      conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true
     )
   end
 
@@ -40,6 +41,10 @@ RSpec.describe RAAF::Streaming::Configuration do
     queue_max_bytes: [[1], [0]],
     max_line_bytes: [[1], [0]],
     max_event_bytes: [[1], [0]],
+    tool_timeout: [[nil, 0.5, 10], [0, -1, "1"]],
+    max_turns: [[nil, 1], [0, 1.5]],
+    token_budget: [[nil, 1000], [0, "1"]],
+    conversation_store: [[nil, RAAF::Streaming::ConversationStore.new], [1, "memory", Object.new]],
     raw_events: [[true, false], [nil, 1, "true"]],
     malformed_events: [%i[error skip], [:ignore, nil, "skip"]],
     ca_file: [[nil, __FILE__], ["/nowhere/ca.pem", 1]],
@@ -79,7 +84,7 @@ RSpec.describe RAAF::Streaming::Configuration do
   end
 
   it "says the unit of every number" do
-    units = /seconds|milliseconds|bytes|characters|connections|streams|attempts|messages|chunks/
+    units = /seconds|milliseconds|bytes|characters|connections|streams|attempts|messages|chunks|turns|tokens/
     numbers = RAAF::Streaming::ConfigurationKeys::ALL.values.select { |key| key.expected.include?("number") }
     expect(numbers.map(&:expected)).to all(match(units))
   end
