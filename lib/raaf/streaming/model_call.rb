@@ -2,6 +2,7 @@
 
 require_relative "error_factory"
 require_relative "native"
+require_relative "partial_arguments"
 require_relative "result"
 
 module RAAF
@@ -47,7 +48,9 @@ module RAAF
       # @raise [Errors::ConfigurationError, ArgumentError]
       def prepare(first_seq = 1)
         @request = build_request
-        NativeStream.prepare(native_request(@request), run_context, first_seq)
+        native = NativeStream.prepare(native_request(@request), run_context, first_seq)
+        native.partial_arguments = PartialArguments.new if @config.partial_arguments
+        native
       end
 
       # Sends it.
