@@ -31,6 +31,7 @@ typedef struct native {
     VALUE source;
     VALUE tool_calls; /* Array of the whole tool calls delivered so far, or nil */
     VALUE terminal;   /* the terminal Chunk, once it was taken */
+    VALUE arguments;  /* PartialArguments, or nil: nobody asked for them */
     size_t delivered; /* bytes of the answer that were handed to the consumer */
     pid_t pid;
     bool submitted;
@@ -39,6 +40,7 @@ typedef struct native {
 
 static VALUE cNative, cSource;
 static VALUE sym_more, sym_idle;
+static ID id_add_to;
 
 static void source_mark(void *data) {
     rb_gc_mark_movable(((source_t *)data)->context);
@@ -72,6 +74,7 @@ static void native_mark(void *data) {
     rb_gc_mark_movable(native->source);
     rb_gc_mark_movable(native->tool_calls);
     rb_gc_mark_movable(native->terminal);
+    rb_gc_mark_movable(native->arguments);
 }
 
 static void native_compact(void *data) {
@@ -79,6 +82,7 @@ static void native_compact(void *data) {
     native->source = rb_gc_location(native->source);
     native->tool_calls = rb_gc_location(native->tool_calls);
     native->terminal = rb_gc_location(native->terminal);
+    native->arguments = rb_gc_location(native->arguments);
 }
 
 /* Its place among max_concurrent_streams is free at once, whenever the reactor gets to it. */
@@ -152,7 +156,7 @@ static VALUE native_new(VALUE context) {
     native_t *native;
     rb_raaf_check_fork(); /* before anything is counted */
     VALUE self = TypedData_Make_Struct(cNative, native_t, &native_type, native);
-    native->tool_calls = native->terminal = native->source = Qnil;
+    native->tool_calls = native->terminal = native->source = native->arguments = Qnil;
     native->pid = getpid();
     raaf_batch_init(&native->batch);
     RB_OBJ_WRITE(self, &native->source, source_new(context));
@@ -269,6 +273,8 @@ static VALUE next_chunk(VALUE self, native_t *native, bool *terminal) {
     if (item->choice == 0 && item->text) native->delivered = item->text_len;
     VALUE chunk = rb_raaf_chunk_new(native->source, item);
     if (type == RAAF_CHUNK_TOOL_CALL) note_tool_call(self, native, chunk);
+    if (type == RAAF_CHUNK_TOOL_CALL_DELTA && !NIL_P(native->arguments))
+        rb_funcall(native->arguments, id_add_to, 1, chunk);
     if (*terminal)
         RB_OBJ_WRITE(self, &native->terminal, chunk);
     else
@@ -450,6 +456,12 @@ static VALUE native_terminal(VALUE self) {
     return get(self)->terminal;
 }
 
+/* Who sets the arguments of each :tool_call_delta chunk, by add_to(chunk); nil: nobody. */
+static VALUE native_set_partial_arguments(VALUE self, VALUE arguments) {
+    RB_OBJ_WRITE(self, &get(self)->arguments, arguments);
+    return arguments;
+}
+
 /* @return [Array<Chunk>] the whole tool calls that were delivered so far */
 static VALUE native_tool_calls(VALUE self) {
     VALUE calls = get(self)->tool_calls;
@@ -578,6 +590,7 @@ static VALUE native_here_p(VALUE self) {
 void rb_raaf_init_stream(void) {
     sym_more = ID2SYM(rb_intern("more"));
     sym_idle = ID2SYM(rb_intern("idle"));
+    id_add_to = rb_intern("add_to");
     /*
      * Document-class: RAAF::Streaming::NativeStream
      * One model call, from the consumer's side. Applications use RAAF::Streaming::Stream.
@@ -602,6 +615,7 @@ void rb_raaf_init_stream(void) {
     rb_define_method(cNative, "turn_text", native_turn_text, 0);
     rb_define_method(cNative, "terminal", native_terminal, 0);
     rb_define_method(cNative, "tool_calls", native_tool_calls, 0);
+    rb_define_method(cNative, "partial_arguments=", native_set_partial_arguments, 1);
     rb_define_method(cNative, "outcome", native_outcome, 0);
     rb_define_method(cNative, "here?", native_here_p, 0);
 }

@@ -244,7 +244,8 @@ module RAAF
       end
 
       # @return [Hash{Symbol=>Object}] the arguments of a tool call, a new Hash each time; {} where there are none, or
-      #   where they are no JSON object ({#raw_arguments} has what came)
+      #   where they are no JSON object ({#raw_arguments} has what came). On :tool_call_delta, with the setting
+      #   `partial_arguments`, the arguments so far: the same Hash in all chunks of the call, which grows
       def arguments
         attribute(:arguments) || parse_arguments
       end

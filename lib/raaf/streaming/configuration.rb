@@ -98,6 +98,9 @@ module RAAF
       #     https_proxy and no_proxy. SOCKS is not supported. Default nil.
       # @!attribute context_in_instructions
       #   @return [Boolean] whether `context:` is added to instructions that are a String. Default true.
+      # @!attribute partial_arguments
+      #   @return [Boolean] whether each :tool_call_delta chunk has the call's arguments so far in `arguments`: one Hash
+      #     a call, which grows (see {PartialJSON#value}). Default false.
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
         define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod

@@ -2,6 +2,7 @@
 
 require_relative "error_factory"
 require_relative "native"
+require_relative "partial_arguments"
 require_relative "result"
 require_relative "tools/set"
 
@@ -60,7 +61,9 @@ module RAAF
       # @raise [Errors::ConfigurationError, ArgumentError]
       def prepare(first_seq = 1, before = nil)
         @request = build_request
-        NativeStream.prepare(native_request(@request), run_context, first_seq, before)
+        native = NativeStream.prepare(native_request(@request), run_context, first_seq, before)
+        native.partial_arguments = PartialArguments.new if @config.partial_arguments
+        native
       end
 
       # Sends it.

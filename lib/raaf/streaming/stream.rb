@@ -5,6 +5,7 @@ require_relative "dispatcher"
 require_relative "messages"
 require_relative "native"
 require_relative "stream/callbacks"
+require_relative "stream/objects"
 require_relative "stream/past"
 require_relative "stream/settling"
 require_relative "stream/text"
@@ -118,6 +119,15 @@ module RAAF
       #   stream.text.each { |piece| print piece }
       def text
         Text.new(self)
+      end
+
+      # An answer in JSON, as an object that grows.
+      #
+      # @return [Stream::Objects] the object after each change (Enumerable); `to_h` waits for the whole
+      # @example
+      #   stream.objects.each { |recipe| show(recipe[:title], recipe[:steps]) }
+      def objects
+        Objects.new(self)
       end
 
       # Calls the block for each chunk of these types, on one of the dispatcher's threads, one chunk after another. What
