@@ -32,8 +32,8 @@ typedef struct raaf_dialect {
      * One event. An event that is malformed hands over nothing.
      * Return values: RAAF_OK; RAAF_INVALID_JSON, RAAF_INVALID_EVENT, RAAF_TOO_DEEP (the event is
      * malformed; the stream can go on with the next); RAAF_PROVIDER_ERROR (the provider reported
-     * an error; an ERROR delta was handed over; progress is DONE); RAAF_NO_MEMORY, or what emit
-     * returned.
+     * an error; an ERROR delta was handed over; progress is DONE); RAAF_WHOLE_MESSAGE (the answer is not
+     * in deltas; nothing was handed over); RAAF_NO_MEMORY, or what emit returned.
      */
     int (*event)(void *state, const raaf_sse_event_t *event);
     /*

@@ -37,6 +37,7 @@ module RAAF
         not_event_stream: [Errors::ProtocolError],
         invalid_json: [Errors::ProtocolError],
         invalid_event: [Errors::ProtocolError],
+        whole_message: [Errors::ProtocolError],
         line_too_long: [Errors::ProtocolError],
         event_too_large: [Errors::ProtocolError],
         headers_too_large: [Errors::ProtocolError],

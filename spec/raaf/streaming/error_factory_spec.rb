@@ -78,8 +78,9 @@ RSpec.describe RAAF::Streaming::ErrorFactory do
       first_token_timeout: [:TimeoutError, {phase: :first_token}], idle_timeout: [:TimeoutError, {phase: :idle}],
       total_timeout: [:TimeoutError, {phase: :total}], cancelled: [:CancelledError, {reason: :cancelled}],
       shutdown: [:CancelledError, {reason: :shutdown}], not_event_stream: [:ProtocolError, {}],
-      invalid_json: [:ProtocolError, {}], invalid_event: [:ProtocolError, {}], line_too_long: [:ProtocolError, {}],
-      event_too_large: [:ProtocolError, {}], headers_too_large: [:ProtocolError, {}],
+      invalid_json: [:ProtocolError, {}], invalid_event: [:ProtocolError, {}], whole_message: [:ProtocolError, {}],
+      line_too_long: [:ProtocolError, {}], event_too_large: [:ProtocolError, {}],
+      headers_too_large: [:ProtocolError, {}],
       body_too_large: [:ProtocolError, {}], too_deep: [:ProtocolError, {}], http_protocol: [:ProtocolError, {}],
       text_too_large: [:StreamLimitError, {limit: :max_text_bytes}], invalid_request: [:InvalidRequestError, {}],
       scripted: [:ProviderError, {}], no_memory: [:Error, {}], system: [:Error, {}], unheard_of: [:Error, {}]
