@@ -5,8 +5,9 @@ require "shellwords"
 # The specs against an extension built with a sanitizer. It is built in a copy of the checkout below tmp/, because lib/
 # loads the library that stands beside it, and the ordinary one there must stay as it is.
 class SanitizedCopy
-  COPIED = %w[app bin doc examples exe ext lib spec test bench sig rakelib Rakefile Gemfile .rspec .yardopts README.md
-    CHANGELOG.md CONTRIBUTING.md LICENSE.txt raaf-streaming.gemspec].freeze
+  # Gemfile.lock, if Bundler has written one: without it Bundler asks for the gems of optional groups too.
+  COPIED = %w[app bin doc examples exe ext lib spec test bench sig rakelib Rakefile Gemfile Gemfile.lock .rspec
+    .yardopts README.md CHANGELOG.md CONTRIBUTING.md LICENSE.txt raaf-streaming.gemspec].freeze
   # gcc's run-time libraries, which must be loaded before an uninstrumented ruby.
   PRELOADED = {"address" => %w[libasan.so libubsan.so], "thread" => %w[libtsan.so]}.freeze
   OPTIONS = {
