@@ -201,6 +201,7 @@ module RAAF
         hold(handle)
         more = Thread.handle_interrupt(Object => :immediate) { handle.dispatch(MOST_CHUNKS, MOST_SECONDS) }
       ensure
+        handle.served
         give_back(handle, native, more)
       end
 

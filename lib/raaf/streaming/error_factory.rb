@@ -37,6 +37,7 @@ module RAAF
         not_event_stream: [Errors::ProtocolError],
         invalid_json: [Errors::ProtocolError],
         invalid_event: [Errors::ProtocolError],
+        whole_message: [Errors::ProtocolError],
         line_too_long: [Errors::ProtocolError],
         event_too_large: [Errors::ProtocolError],
         headers_too_large: [Errors::ProtocolError],
@@ -118,12 +119,12 @@ module RAAF
       end
 
       def report_in_stream
-        {message: ErrorBody.quote(outcome[:error_message]), type: filled(outcome[:error_type]),
+        {message: ErrorBody.quote(outcome[:error_message], &method(:redact)), type: filled(outcome[:error_type]),
          code: filled(outcome[:error_code]), param: filled(outcome[:error_param])}
       end
 
       def report_in_body
-        body = ErrorBody.new(outcome[:body])
+        body = ErrorBody.new(outcome[:body], &method(:redact))
         {message: body.message, type: body.type, code: body.code, param: body.param}
       end
 
@@ -173,8 +174,9 @@ module RAAF
         [report[:code], report[:type]].include?(Errors::RateLimitError::QUOTA_CODE)
       end
 
+      # What came from outside may have been cut, by us or on its way.
       def redact(text)
-        Secrets.redact(text, @secrets)
+        Secrets.redact(text, @secrets, truncated: true)
       end
     end
   end

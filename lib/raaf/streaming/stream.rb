@@ -59,6 +59,7 @@ module RAAF
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken
         @callbacks = nil
+        @unheard = false # whether callbacks have not heard everything yet
         @consumer = nil # who takes the chunks
         @redirect = nil
         @closing = false # the end has been settled, and a redirect comes too late
@@ -154,20 +155,22 @@ module RAAF
         self
       end
 
-      # Waits until the run has ended, well or not. Takes the chunks if nobody else does. What it has taken until a
-      # timeout is there for {#each}, or for callbacks, that come later: first, with pieces of text joined.
+      # Waits until the run has ended, well or not, and all its callbacks have returned: also from its last chunk, and
+      # also those that came after the end. (A callback is not waited for inside a callback.) Takes the chunks if nobody
+      # else does. What it has taken until a timeout is there for {#each}, or for callbacks, that come later: first,
+      # with pieces of text joined.
       #
       # @param timeout [Numeric, nil] seconds; nil: no limit
-      # @return [self, nil] nil after the timeout; the run goes on
+      # @return [self, nil] nil after the timeout; the run, or its callbacks, go on
       # @raise [Errors::Error] where it would wait for itself: inside the block that takes the chunks, or inside a
       #   callback for a stream with callbacks
       def wait(timeout = nil)
         deadline = timeout && (now + timeout)
         consume(deadline: deadline, waiting: true) { |chunk| (@past ||= Past.new).add(chunk) if deadline }
-        self if finished?
+        self if over?
       end
 
-      # What the run came to; waits for it.
+      # What the run came to; waits for it, and for callbacks, as {#wait} does.
       #
       # @return [Result]
       # @raise [Errors::Error] why the run failed
@@ -257,12 +260,22 @@ module RAAF
         finished? && !@callbacks.late?
       end
 
+      # Lets those go on who wait until all callbacks have run, if they have. Called by the dispatcher before it gives
+      # the stream back, without a lock of its own.
+      #
+      # @return [void]
+      # @api private
+      def served
+        @lock.synchronize { heard if settled? }
+      end
+
       # Ends a run whose callbacks nobody will run any longer, for those who wait for its end.
       #
       # @return [void]
       # @api private
       def abandon
         @lock.synchronize do
+          heard
           next if finished?
 
           give_up("the process, or its streaming, was shut down", :shutdown)
@@ -290,7 +303,7 @@ module RAAF
 
       # Everything that can be interrupted stands where `leave` follows.
       def consume(deadline: nil, starting: false, waiting: false, &block)
-        return if finished?
+        return if waiting ? over? : finished?
 
         check_here
         consumer = Consumer.new(Thread.current, Fiber.current)
@@ -347,10 +360,16 @@ module RAAF
         end
       end
 
+      # @return [Boolean] whether there is nothing to wait for any longer. In another process than its own nobody runs
+      #   callbacks; and inside one, it may be the very one that would have to return first.
+      def over?
+        finished? && !(@unheard && native.here? && !Dispatcher.inside?)
+      end
+
       # @return [Boolean] false: the run has ended, or the time was over
       def wait_for_turn(consumer, deadline)
         @lock.synchronize do
-          until finished?
+          until over?
             return @consumer = consumer unless @callbacks || @consumer
 
             check_not_waiting_for_itself
@@ -424,13 +443,20 @@ module RAAF
 
       # Under the lock. Where no thread can be had for it, a stream without callbacks stays one.
       def attach_callback(types, block)
-        before = @callbacks
+        before = [@callbacks, @unheard] #: [Callbacks?, bool]
         @callbacks ||= Callbacks.new(@past || Past.new)
         @callbacks.add(types, block)
+        @unheard = true
         Dispatcher.attach(self)
       rescue ThreadError
-        @callbacks = before
+        @callbacks, @unheard = before
         raise
+      end
+
+      # Under the lock.
+      def heard
+        @unheard = false
+        @ended.broadcast
       end
 
       def run_callbacks(most, seconds)
