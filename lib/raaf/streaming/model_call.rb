@@ -13,11 +13,12 @@ module RAAF
     #
     # @api private
     class ModelCall
-      # Seconds and bytes in the configuration's words, by their native names.
+      # Seconds, and numbers of things, in the configuration's words, by their native names.
       TIMES = {connect: :connection_timeout, first_token: :first_token_timeout, idle: :idle_timeout,
-               total: :stream_timeout, grace: :finish_grace}.freeze
+               total: :stream_timeout, grace: :finish_grace, retry_delay: :retry_delay,
+               max_retry_delay: :max_retry_delay}.freeze
       SIZES = {queue_items: :queue_max_items, queue_bytes: :queue_max_bytes, max_line: :max_line_bytes,
-               max_event: :max_event_bytes, max_text: :max_text_bytes}.freeze
+               max_event: :max_event_bytes, max_text: :max_text_bytes, max_retries: :max_retries}.freeze
       private_constant :TIMES, :SIZES
 
       # @return [Array<Hash{Symbol=>Object}>] the conversation without the system message
@@ -101,7 +102,7 @@ module RAAF
           reasoning: outcome[:reasoning], refusal: outcome[:refusal], error: error,
           request_id: ErrorFactory.request_id(outcome[:headers]), stream_id: run_context.stream_id,
           model: @request[:model], provider: @request[:provider], timings: outcome[:timings].compact,
-          last_agent: @agent)
+          attempts: outcome[:attempts], last_agent: @agent)
       end
 
       # @return [String] short: no header, no key, no word of the conversation
