@@ -551,7 +551,8 @@ static void set_error(VALUE hash, const raaf_outcome_t *outcome) {
 
 /*
  * What happened, as a Hash (keys: see lib/raaf/streaming/error_factory.rb; besides finish_reason,
- * usage, usage_json, parts, reasoning, refusal, choices, finish_reasons, events, malformed_events, timings).
+ * usage, usage_json, parts, reasoning, refusal, choices, finish_reasons, events, malformed_events,
+ * attempts, timings).
  * nil before the terminal chunk was taken.
  */
 static VALUE native_outcome(VALUE self) {
@@ -578,6 +579,7 @@ static VALUE native_outcome(VALUE self) {
     set(hash, "last_seq", ULL2NUM(stream->seq));
     set(hash, "events", ULL2NUM(outcome->events));
     set(hash, "malformed_events", ULL2NUM(outcome->malformed_events));
+    set(hash, "attempts", SIZET2NUM(outcome->attempts));
     RB_GC_GUARD(self);
     return hash;
 }

@@ -476,3 +476,58 @@ TEST(stream_knows_its_size) {
     raaf_stream_release(stream);
     free(body);
 }
+
+/* ---- another attempt ---- */
+
+static const raaf_retry_t retry = {
+    .notice = {.number = 1, .most = 2, .delay_ns = RAAF_MS(1500), .http_status = 429},
+    .reason = "429",
+};
+
+TEST(delivery_announces_another_attempt_without_a_word_of_an_answer) {
+    desk_t desk;
+    const raaf_chunk_t *chunk;
+
+    desk_open(&desk, request_new());
+    CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_OK);
+    CHECK_EQ_UINT(desk.consumer.stream->outcome.first_token_at, 0);
+    chunk = next(&desk);
+    CHECK_EQ_INT(chunk->type, RAAF_CHUNK_STATUS);
+    CHECK_EQ_UINT(chunk->len, 0);
+    cumulative_is(chunk, "");
+    if (CHECK(chunk->payload != NULL)) {
+        CHECK_EQ_STR(chunk->payload->text.bytes, chunk->payload->text.len, "429");
+        CHECK_EQ_UINT(chunk->payload->retry.number, 1);
+        CHECK_EQ_UINT(chunk->payload->retry.most, 2);
+        CHECK_EQ_UINT(chunk->payload->retry.delay_ns, RAAF_MS(1500));
+        CHECK_EQ_INT(chunk->payload->retry.http_status, 429);
+    }
+    say(&desk, "a");
+    CHECK_EQ_UINT(next(&desk)->seq, 2);
+    CHECK(desk.consumer.stream->outcome.first_token_at != 0);
+    desk_close(&desk);
+}
+
+TEST(delivery_announces_it_where_no_text_is_retained) {
+    desk_t desk;
+    raaf_request_t *request = request_new();
+
+    request->limits.retain_text = false;
+    desk_open(&desk, request);
+    CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_OK);
+    CHECK_EQ_PTR(next(&desk)->text, NULL);
+    desk_close(&desk);
+}
+
+TEST(delivery_without_memory_announces_nothing) {
+    desk_t desk;
+
+    desk_open(&desk, request_new());
+    memory_runs_out_after(0);
+    CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_NO_MEMORY);
+    memory_is_back();
+    CHECK(nothing_there(&desk));
+    CHECK_EQ_INT(say(&desk, "a"), RAAF_OK);
+    CHECK_EQ_UINT(next(&desk)->seq, 1);
+    desk_close(&desk);
+}

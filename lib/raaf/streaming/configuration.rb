@@ -42,8 +42,18 @@ module RAAF
       #   @return [Numeric] seconds to wait for a place among max_concurrent_streams. Default 0.
       #     Has no effect yet in this version: a stream without a place fails at once.
       # @!attribute max_retries
-      #   @return [Integer] attempts after the first, before any text was delivered. Default 2.
-      #     Has no effect yet in this version: a failed request is not repeated.
+      #   @return [Integer] attempts after the first, as long as nothing of an answer was delivered; 0: none. Repeated
+      #     are the statuses 408, 409, 429 and 5xx, unless the server's x-should-retry says otherwise, connections that
+      #     fail or break, and the provider's own errors inside a stream; each with a `:status` chunk ({Chunk#status}
+      #     `:retrying`). Default 2, as in OpenAI's and Anthropic's official clients.
+      # @!attribute retry_delay
+      #   @return [Numeric] seconds before the first retry, at most: the delay is anything from 0 to this, and the most
+      #     doubles with each further retry, up to 8. Default 0.5, as in OpenAI's and Anthropic's official clients.
+      # @!attribute max_retry_delay
+      #   @return [Numeric] seconds that a server may ask to be left alone (Retry-After, or with a 429 the time at which
+      #     its rate limit is reset). Where it asks for more, the error comes at once, with its
+      #     {Errors::Error#retry_after}. Default 60. Neither delay passes stream_timeout: an attempt that could only
+      #     begin after it is not waited for.
       # @!attribute async_chunk_processing
       #   @return [Boolean] whether chunk processors run outside the stream. Default true.
       #     Has no effect yet in this version.

@@ -15,7 +15,7 @@ module RAAF
     #
     # The report is a Hash: `:code` (Symbol, how the stream ended), `:text` (one sentence about the code), `:detail`
     # (libcurl's or the parser's words), `:http_status`, `:headers` (names downcased), `:body` (of an error response),
-    # `:retry_after_ms`, and of an error inside a stream `:error_message`, `:error_type`, `:error_code`,
+    # `:retry_after_ms`, `:attempts`, and of an error inside a stream `:error_message`, `:error_type`, `:error_code`,
     # `:error_param`.
     class ErrorFactory
       # Where providers put the id of a request: OpenAI and most others, Anthropic, OpenRouter, Azure.
@@ -136,7 +136,7 @@ module RAAF
         {provider: provider, model: model, status: status,
          request_id: redact(self.class.request_id(outcome[:headers])), body: redact(filled(outcome[:body])),
          retry_after: retry_after, partial_text: @partial_text, code: redact(report[:code]),
-         type: redact(report[:type]), param: redact(report[:param])}
+         type: redact(report[:type]), param: redact(report[:param]), attempts: outcome[:attempts]}
       end
 
       # In seconds: an Integer where it is a whole number of them.
@@ -161,7 +161,13 @@ module RAAF
         when :scripted then nil
         else outcome[:text] || error_class.default_message
         end
-        [whom, what].compact.join(": ") unless what.nil? && whom.nil?
+        return if what.nil? && whom.nil?
+
+        [whom, what && "#{what}#{tries}"].compact.join(": ")
+      end
+
+      def tries
+        ", after #{outcome[:attempts]} attempts" if outcome[:attempts].to_i > 1
       end
 
       def whom

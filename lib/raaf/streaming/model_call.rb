@@ -15,11 +15,12 @@ module RAAF
     #
     # @api private
     class ModelCall
-      # Seconds and bytes in the configuration's words, by their native names.
+      # Seconds, and numbers of things, in the configuration's words, by their native names.
       TIMES = {connect: :connection_timeout, first_token: :first_token_timeout, idle: :idle_timeout,
-               total: :stream_timeout, grace: :finish_grace}.freeze
+               total: :stream_timeout, grace: :finish_grace, retry_delay: :retry_delay,
+               max_retry_delay: :max_retry_delay}.freeze
       SIZES = {queue_items: :queue_max_items, queue_bytes: :queue_max_bytes, max_line: :max_line_bytes,
-               max_event: :max_event_bytes, max_text: :max_text_bytes}.freeze
+               max_event: :max_event_bytes, max_text: :max_text_bytes, max_retries: :max_retries}.freeze
       private_constant :TIMES, :SIZES
 
       # Requests to a model in one run, where neither agent nor configuration says so: raaf-core's default.
@@ -149,7 +150,7 @@ module RAAF
           finish_reason: outcome[:finish_reason], tool_calls: tool_calls(native), choices: choices(outcome),
           refusal: outcome[:refusal], request_id: ErrorFactory.request_id(outcome[:headers]),
           stream_id: run_context.stream_id, model: @request[:model], provider: @request[:provider],
-          timings: outcome[:timings].compact, last_agent: @agent, **whole)
+          timings: outcome[:timings].compact, attempts: outcome[:attempts], last_agent: @agent, **whole)
       end
 
       # @param outcome [Hash] NativeStream#outcome
