@@ -98,7 +98,8 @@ module RAAF
         Key.new(:context_in_instructions, true, "true or false", BOOLEAN)
       ].to_h { |key| [key.name, key] }.freeze
 
-      private_constant :FINITE, :SECONDS, :SECONDS_OR_NONE, :SECONDS_FROM_ZERO, :COUNT, :COUNT_OR_NONE, :BOOLEAN, :HTTP_PROXY
+      private_constant :FINITE, :SECONDS, :SECONDS_OR_NONE, :SECONDS_FROM_ZERO, :COUNT, :COUNT_OR_NONE, :BOOLEAN,
+        :HTTP_PROXY
 
       module_function
 
