@@ -37,7 +37,7 @@ bool raaf_retry_worth(const raaf_outcome_t *outcome, int code, char reason[RAAF_
 
 /*
  * How long to wait before retry [number] (1, 2, …): what the server asked for and up to a quarter
- * or retry_delay_ns more; else anything from 0 to retry_delay_ns, doubled with each retry, at most
+ * more, but no more than retry_delay_ns more; else anything from 0 to retry_delay_ns, doubled with each retry, at most
  * RAAF_RETRY_MAX_BACKOFF_NS and max_retry_delay_ns. [random]: any 64 bits.
  * RAAF_NEVER: the server asked for more than max_retry_delay_ns.
  */

@@ -21,11 +21,11 @@
 #define NUDGE_NS RAAF_MS(250)        /* between two looks at a connection that is being made */
 #define ERROR_BODY_NS RAAF_MS(5000)  /* for the body of an error status */
 
+static atomic_uint_fast64_t last_attempt;
+
 static void touch(raaf_transfer_t *transfer) {
     transfer->host->touched(transfer, transfer->host->context);
 }
-
-static atomic_uint_fast64_t last_attempt;
 
 static uint64_t after(uint64_t from, uint64_t span) {
     return span >= RAAF_NEVER - from ? RAAF_NEVER : from + span;

@@ -120,6 +120,13 @@ RSpec.describe RAAF::Streaming::ErrorFactory do
       expect(response(429, nil, retry_after_ms: 1500).message).to end_with("Retry after 1.5 s.")
     end
 
+    it "says how many attempts were made, where there was more than one" do
+      expect(response(500, nil,
+        attempts: 3)).to have_attributes(attempts: 3, message: /\(HTTP 500\), after 3 attempts\./)
+      expect(response(500, nil, attempts: 1)).to have_attributes(attempts: 1, message: /\(HTTP 500\)\./)
+      expect(response(500).attempts).to be_nil
+    end
+
     it "does not advise to wait for a quota" do
       message = response(429, {message: "quota", type: "insufficient_quota"}, retry_after_ms: 1000).message
       expect(message).to end_with("Add credit to the account, or raise its limits; waiting does not help.")
