@@ -128,7 +128,10 @@ namespace :spec do
     # exit it does not.
     skipped = [*RubyMemcheck::Configuration::DEFAULT_SKIPPED_RUBY_FUNCTIONS, /\Arb_(?:ary|hash|str)_/,
       /\Arb_data_typed_object_wrap\z/]
-    RubyMemcheck.config(binary_name: EXTENSION, valgrind_options: [*options, "--fair-sched=try"],
+    # ruby_memcheck makes the folder whatever task is run, and leaves it behind.
+    reports = File.expand_path("#{BUILD_DIR}/memcheck/#{Process.pid}")
+    at_exit { FileUtils.rm_rf(reports) }
+    RubyMemcheck.config(binary_name: EXTENSION, valgrind_options: [*options, "--fair-sched=try"], temp_dir: reports,
       valgrind_suppressions_dir: "spec/support/valgrind", skipped_ruby_functions: skipped)
     RubyMemcheck::Frame.prepend(KnownFrames)
     RubyMemcheck::TestTaskReporter.prepend(ReportsOfChildren)
