@@ -16,9 +16,9 @@
  *
  * An event of any other type, or a piece of a type not named below, is not known, and no failure.
  * Text, thinking, a signature or arguments that are no String make an event malformed, as do a
- * block's event without an index, a piece of a tool's input of which no block began, and a
- * citation that is no Object: nothing of the answer is dropped in silence. [DONE], which some
- * gateways add, and an event without data mean nothing.
+ * block without a type, a block's event without an index, a piece of a tool's input of which no
+ * block began, and a citation that is no Object: nothing of the answer is dropped in silence.
+ * [DONE], which some gateways add, and an event without data mean nothing.
  *
  * Blocks, and what they become:
  *
@@ -37,7 +37,8 @@
  *                a compaction what its delta says. One whose input is no JSON object was cut off,
  *                and is left out
  *
- * A piece of text or of thinking counts whatever block it comes in, also in one that never began.
+ * A piece of text or of thinking counts whatever block it comes in, which is over then if it is of
+ * another kind, and also where none began.
  * Blocks that no content_block_stop closed are whole when the stop reason comes, or at finish() if
  * the answer was not cut off. What an answer that was cut off had open is no call and no PART.
  *

@@ -21,8 +21,8 @@ module RAAF
       # * temperature and top_p: not for models after Claude 4.6, and not with thinking, where the API refuses them;
       #   top_p not beside temperature
       # * stop: `stop_sequences`; user: `metadata.user_id`; tool_choice and parallel_tool_calls: `tool_choice`
-      # * response_format with a JSON schema: `output_config.format`. `{type: "json_object"}`, for which the API has no
-      #   field, is refused
+      # * response_format with a JSON schema: `output_config.format`, the schema as it is (the API wants
+      #   `additionalProperties: false` in each object). `{type: "json_object"}`, for which it has no field, is refused
       # * reasoning_effort: `thinking` and `output_config.effort`, or a budget (1,024 tokens for minimal, 4,096 for low,
       #   8,192 for medium, 16,384 for high, 24,576 for more) up to Claude 4.5; a max_tokens that leaves no room for it
       #   is raised by it
@@ -35,7 +35,7 @@ module RAAF
       # @example
       #   provider = RAAF::Streaming::Providers::Anthropic.new          # ANTHROPIC_API_KEY from the environment
       #   RAAF::Agent.new(name: "Assistant", model: "claude-sonnet-5", provider: provider)
-      # @example Anthropic's own tools, caching and thinking
+      # @example Thinking, caching and Anthropic's own tools (which take the place of the agent's, as each field does)
       #   RAAF::Streaming::Providers::Anthropic.new(extra_body: {thinking: {type: "enabled", budget_tokens: 2000},
       #     tools: [{type: "web_search_20250305", name: "web_search"}], cache_control: {type: "ephemeral"}})
       class Anthropic < Models::HTTPProvider
