@@ -6,14 +6,15 @@ module RAAF
       # Finds what the user said last in a chat request.
       module Prompt
         # @param request [Request]
-        # @return [String] the last user message's text; "" where there is none
+        # @return [String] the text of the last user message that has any (with Anthropic tool results are messages of
+        #   the user, too); "" where there is none
         def self.of(request)
           json = request.json
           messages = json.is_a?(Hash) ? json[:messages] : nil
           return "" unless messages.is_a?(Array)
 
-          message = messages.reverse_each.find { |entry| entry.is_a?(Hash) && entry[:role] == "user" }
-          text(message && message[:content])
+          messages = messages.grep(Hash).select { |message| message[:role] == "user" }
+          messages.map { |message| text(message[:content]) }.reject(&:empty?).last || ""
         end
 
         # Content is a String, or a list of parts of which only text has words.

@@ -32,7 +32,7 @@ module RAAF
           # @return [void]
           def play(request, response)
             problem = problem_with(request)
-            return Body.new(status: problem.first, body: ErrorBody.json(*problem)).play(request, response) if problem
+            return refuse(request, response, *problem) if problem
             return super unless response.pacer? && plain?(request)
 
             status, headers, transfer, events = answer(request)
@@ -41,6 +41,10 @@ module RAAF
           end
 
           private
+
+          def refuse(request, response, status, message)
+            Body.new(status: status, body: ErrorBody.for(request, status, message)).play(request, response)
+          end
 
           # Whether nothing but time is special about the answer, so that the pacer can write it.
           def plain?(request)
@@ -61,7 +65,7 @@ module RAAF
             wire = wire_for(request)
             answer = DemoAnswer.new(prompt(request))
             pieces, reason = limited(answer.tokens(@tokens), request)
-            closing = [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done]
+            closing = -> { [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done] }
             random = answer.random
             DemoEvents.new(wire, pieces, closing, @first_delay) { pause(random) }
           end
