@@ -130,7 +130,7 @@ RSpec.describe "A process that ends while it streams" do
   end
 
   it "starts no thread and opens nothing when the gem is required" do
-    source = <<~'RUBY' # without the prelude, which requires it
+    source = <<~RUBY # without the prelude, which requires it
       seen = -> { [Thread.list.size, Dir.children("/proc/self/task").size, Dir.children("/proc/self/fd").size] }
       before = seen.call
       require "raaf-streaming"
