@@ -1,12 +1,14 @@
 #include "dialect.h"
 
 #include "dialect_openai_chat.h"
+#include "dialect_openai_responses.h"
 #include "result_code.h"
 
 #include <string.h>
 
 static const raaf_dialect_t *const dialects[] = {
     &raaf_dialect_openai_chat,
+    &raaf_dialect_openai_responses,
 };
 
 const raaf_dialect_t *raaf_dialect_find(const char *name) {
