@@ -741,6 +741,13 @@ TEST(responses_answer_of_a_wrong_type_is_malformed) {
                     FINISHED, RAAF_OK);
 }
 
+TEST(responses_event_may_hold_what_belongs_to_another) {
+    CHECK_RESPONSES(EVENT("content_part.done", "\"item\":" CALL("a", "f", ""))
+                        EVENT("output_text.annotation.added", "\"item\":{}")
+                            EVENT("output_item.done", "\"part\":" OUTPUT_TEXT("a")) COMPLETED,
+                    FINISHED, RAAF_OK);
+}
+
 TEST(responses_unknown_events_pass) {
     CHECK_RESPONSES(
         "@keepalive {\"type\":\"keepalive\",\"sequence_number\":3}\n"

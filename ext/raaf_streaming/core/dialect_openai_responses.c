@@ -571,7 +571,7 @@ static int on_part(responses_t *responses) {
     item_t *item;
     int rc;
 
-    if (raaf_responses_said_item_count(said) == 0) return RAAF_OK;
+    if (raaf_responses_said_piece_count(said) == 0) return RAAF_OK;
     if ((rc = find_item(responses, &item)) != RAAF_OK) return rc;
     piece = raaf_responses_said_piece(said, 0);
     if (piece->kind == RAAF_RESPONSES_CITATION) return put_citation(responses, item, piece->text);

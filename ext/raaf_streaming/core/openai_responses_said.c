@@ -223,7 +223,7 @@ const raaf_responses_item_t *raaf_responses_said_item(const raaf_responses_said_
     return item_at(said, i);
 }
 
-static size_t piece_count(const raaf_responses_said_t *said) {
+size_t raaf_responses_said_piece_count(const raaf_responses_said_t *said) {
     return said->pieces.len / sizeof(raaf_responses_piece_t);
 }
 
@@ -251,7 +251,7 @@ static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
 /* ---- reading ---- */
 
 static int begin_item(raaf_responses_said_t *said) {
-    const raaf_responses_item_t item = {.first_piece = piece_count(said)};
+    const raaf_responses_item_t item = {.first_piece = raaf_responses_said_piece_count(said)};
 
     return push(&said->items, &item, sizeof item);
 }
@@ -268,7 +268,7 @@ static int begin_piece(raaf_responses_said_t *said, raaf_responses_kind_t kind, 
 
 /* The part that is read now: the newest piece that is no citation of it. */
 static raaf_responses_piece_t *part_now(const raaf_responses_said_t *said) {
-    size_t i = piece_count(said) - 1;
+    size_t i = raaf_responses_said_piece_count(said) - 1;
 
     while (piece_at(said, i)->kind == RAAF_RESPONSES_CITATION) {
         i--;
@@ -360,8 +360,9 @@ static int on_citation(raaf_responses_said_t *said, const raaf_json_value_t *val
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
     rc = begin_piece(said, RAAF_RESPONSES_CITATION, 0);
     if (rc != RAAF_OK) return rc;
-    return raaf_notes_set(&said->notes, &piece_at(said, piece_count(said) - 1)->text, value->bytes,
-                          value->len);
+    return raaf_notes_set(&said->notes,
+                          &piece_at(said, raaf_responses_said_piece_count(said) - 1)->text,
+                          value->bytes, value->len);
 }
 
 static void on_output_index(raaf_responses_said_t *said, const raaf_json_value_t *value) {

@@ -125,6 +125,7 @@ int raaf_responses_said_read(raaf_responses_said_t *said, raaf_slice_t name, con
 void raaf_responses_said_forget(raaf_responses_said_t *said);
 
 size_t raaf_responses_said_item_count(const raaf_responses_said_t *said);
+size_t raaf_responses_said_piece_count(const raaf_responses_said_t *said);
 
 /* Borrowed from [said], valid until the next event. */
 const raaf_responses_item_t *raaf_responses_said_item(const raaf_responses_said_t *said, size_t i);
