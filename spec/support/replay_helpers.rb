@@ -27,12 +27,13 @@ module ReplayHelpers
     end
   end
 
+  # @param provider [Class]
   # @return [RAAF::Streaming::AsyncRunner] asks that server, or that address
-  def runner_for(server, api_key: KEY, **settings)
+  def runner_for(server, api_key: KEY, provider: RAAF::Models::OpenAIProvider, **settings)
     address = server.respond_to?(:base_url) ? server.base_url : server
-    provider = RAAF::Models::OpenAIProvider.new(api_key: api_key, base_url: address)
     agent = RAAF::Agent.new(name: "Assistant", instructions: "Be brief.", model: "gpt-4o")
-    RAAF::Streaming::AsyncRunner.new(agent: agent, provider: provider, **settings)
+    asked = provider.new(api_key: api_key, base_url: address)
+    RAAF::Streaming::AsyncRunner.new(agent: agent, provider: asked, **settings)
   end
 
   # Runs to the end, well or not.

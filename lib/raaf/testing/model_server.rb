@@ -34,9 +34,9 @@ module RAAF
     # A real HTTP/1.1 server on loopback that answers like an AI provider: on time, slowly, wrongly or not
     # at all, as a test scripts it. Without a script it tells something pleasant at a model's pace.
     #
-    # It speaks the OpenAI chat format at `POST …/chat/completions` under any prefix; scripts made of bytes
-    # answer on any path, so that every provider's format can be played. Every method may be called from
-    # any thread.
+    # It speaks the OpenAI chat format at `POST …/chat/completions` under any prefix, and OpenAI's Responses at
+    # `POST …/responses`; scripts made of bytes answer on any path, so that every provider's format can be played.
+    # Every method may be called from any thread.
     #
     # @example
     #   RAAF::Testing::ModelServer.start do |server|

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "openai_chat_wire"
+require_relative "openai_responses_wire"
 
 module RAAF
   module Testing
@@ -12,7 +13,8 @@ module RAAF
     module Wires
       # Routes and the classes that answer there; the first that matches counts.
       ROUTES = {
-        %r{/chat/completions\z} => OpenAIChatWire
+        %r{/chat/completions\z} => OpenAIChatWire,
+        %r{/responses\z} => OpenAIResponsesWire
       }.freeze
 
       module_function

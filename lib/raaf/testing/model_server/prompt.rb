@@ -3,17 +3,24 @@
 module RAAF
   module Testing
     class ModelServer
-      # Finds what the user said last in a chat request.
+      # Finds what the user said last in a request.
       module Prompt
         # @param request [Request]
         # @return [String] the last user message's text; "" where there is none
         def self.of(request)
-          json = request.json
-          messages = json.is_a?(Hash) ? json[:messages] : nil
-          return "" unless messages.is_a?(Array)
-
-          message = messages.reverse_each.find { |entry| entry.is_a?(Hash) && entry[:role] == "user" }
+          message = messages(request).reverse_each.find { |entry| entry.is_a?(Hash) && entry[:role] == "user" }
           text(message && message[:content])
+        end
+
+        # The conversation: `messages`, or in OpenAI's Responses `input`, which may be one String.
+        # @param request [Request]
+        # @return [Array<Hash>] [] where there is none
+        def self.messages(request)
+          json = request.json.is_a?(Hash) ? request.json : {}
+          given = json[:messages] || json[:input]
+          return [{role: "user", content: given}] if given.is_a?(String) && json[:input].equal?(given)
+
+          given.is_a?(Array) ? given : []
         end
 
         # Content is a String, or a list of parts of which only text has words.

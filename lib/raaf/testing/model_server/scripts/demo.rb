@@ -51,8 +51,8 @@ module RAAF
             return [405, "Send the conversation with POST."] unless request.http_method == "POST"
             return [400, "The body is not a JSON object."] unless request.json.is_a?(Hash)
 
-            messages = request.json[:messages]
-            return if messages.is_a?(Array) && messages.any? && messages.all?(Hash)
+            messages = Prompt.messages(request)
+            return if messages.any? && messages.all?(Hash)
 
             [400, "The parameter 'messages' must be a list of messages."]
           end
@@ -61,7 +61,7 @@ module RAAF
             wire = wire_for(request)
             answer = DemoAnswer.new(prompt(request))
             pieces, reason = limited(answer.tokens(@tokens), request)
-            closing = [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done]
+            closing = -> { [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done] }
             random = answer.random
             DemoEvents.new(wire, pieces, closing, @first_delay) { pause(random) }
           end
@@ -72,7 +72,7 @@ module RAAF
 
           # @return [Array] the pieces that fit the request's limit, and the finish reason
           def limited(pieces, request)
-            limit = request.json[:max_completion_tokens] || request.json[:max_tokens]
+            limit = request.json.values_at(:max_completion_tokens, :max_tokens, :max_output_tokens).compact.first
             return [pieces, "stop"] unless limit.is_a?(Integer) && limit.between?(0, pieces.size - 1)
 
             [pieces.first(limit), "length"]
