@@ -202,6 +202,12 @@ TEST(responses_open_characters_are_kept_for_each_text) {
         "content 0: \xC3\xA9\ncontent 0: \xC2\xA3\nreasoning 0: \xC4\x80\n" FINISHED, RAAF_OK);
 }
 
+TEST(responses_item_that_ends_leaves_open_what_belongs_to_another) {
+    CHECK_RESPONSES(TEXT("\xC3") DONE("1", REASONING("rs", "\"status\":\"incomplete\""))
+                        TEXT("\xA9") COMPLETED,
+                    "content 0: \xC3\xA9\n" FINISHED, RAAF_OK);
+}
+
 /* ---- reasoning ---- */
 
 #define SUMMARY(part, text)                                                                        \
@@ -509,6 +515,19 @@ TEST(responses_call_that_was_cut_off_is_no_call) {
                     RAAF_OK);
 }
 
+TEST(responses_call_without_its_end_is_no_call_of_an_incomplete_response) {
+    CHECK_RESPONSES(ADDED("0", CALL("a", "f", "")) ARGUMENTS("0", "{}")
+                        EVENT("incomplete", "\"response\":{\"status\":\"incomplete\"}"),
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {}\n"
+                    "finish 0: incomplete\n",
+                    RAAF_OK);
+}
+
+TEST(responses_id_and_name_of_a_call_stay_the_first_ones) {
+    CHECK_RESPONSES(ADDED("0", CALL("a", "f", "")) DONE("0", CALL("b", "g", "")) COMPLETED,
+                    "tool_call_delta 0 #0 a f: \ntool_call 0 #0 a f: \n" FINISHED, RAAF_OK);
+}
+
 TEST(responses_output_index_that_is_no_whole_number_is_refused_where_it_counts) {
     CHECK_RESPONSES(EVENT("output_text.delta", "\"output_index\":1.5,\"delta\":\"a\""), "",
                     RAAF_INVALID_EVENT);
@@ -617,6 +636,26 @@ TEST(responses_nothing_behind_the_last_event_counts) {
                     "content 0: a\n" FINISHED, RAAF_OK);
 }
 
+TEST(responses_event_behind_the_last_one_is_passed_over) {
+    const raaf_dialect_t *dialect = &raaf_dialect_openai_responses;
+    const char *const datas[] = {COMPLETED, TEXT("a"), "nonsense"};
+    void *state = calloc(1, dialect->state_size);
+    transcript_t transcript;
+
+    transcript_init(&transcript);
+    dialect->init(state, transcript_delta, &transcript);
+    for (size_t i = 0; i < sizeof datas / sizeof datas[0]; i++) {
+        const raaf_sse_event_t event = {
+            .type = "", .data = datas[i], .data_len = strlen(datas[i]), .id = ""};
+
+        CHECK_EQ_INT(dialect->event(state, &event), RAAF_OK);
+    }
+    CHECK_EQ_STR(transcript.text.bytes, transcript.text.len, FINISHED);
+    dialect->free(state);
+    free(state);
+    transcript_free(&transcript);
+}
+
 TEST(responses_done_mark_means_nothing) {
     CHECK_RESPONSES(TEXT("a") "[DONE]\n \n", "content 0: a\n", RAAF_TRUNCATED);
     CHECK_RESPONSES(TEXT("a") " [DONE] \n" COMPLETED "[DONE]\n", "content 0: a\n" FINISHED,
@@ -691,6 +730,9 @@ TEST(responses_error_event_has_its_fields_at_the_top_or_below) {
                     "param=input: {\"type\":\"invalid_request_error\",\"code\":"
                     "\"context_length_exceeded\",\"message\":\"Long\",\"param\":\"input\"}\n",
                     RAAF_PROVIDER_ERROR);
+    CHECK_RESPONSES("@error {\"type\":\"error\",\"message\":\"Oh\"}\n",
+                    "error message=Oh: {\"type\":\"error\",\"message\":\"Oh\"}\n",
+                    RAAF_PROVIDER_ERROR);
     CHECK_RESPONSES("@error {\"type\":\"server_error\",\"code\":500,\"message\":\"Oh\"}\n",
                     "error message=Oh type=server_error code=500: {\"type\":\"server_error\","
                     "\"code\":500,\"message\":\"Oh\"}\n",
@@ -708,10 +750,11 @@ TEST(responses_error_without_type_and_name_is_one) {
 }
 
 TEST(responses_error_that_is_null_or_of_a_tool_is_none) {
-    CHECK_RESPONSES("{\"error\":null}\n" EVENT("created", "\"response\":{\"error\":null}")
-                        EVENT("mcp_call.failed", "\"error\":{\"message\":\"Oh\"}")
-                            EVENT("image_generation_call.completed", "\"error\":\"no\"") COMPLETED,
-                    FINISHED, RAAF_OK);
+    CHECK_RESPONSES(
+        "{\"error\":null}\n{\"error\":\"\"}\n" EVENT("created", "\"response\":{\"error\":null}")
+            EVENT("mcp_call.failed", "\"error\":{\"message\":\"Oh\"}")
+                EVENT("image_generation_call.completed", "\"error\":\"no\"") COMPLETED,
+        FINISHED, RAAF_OK);
 }
 
 TEST(responses_event_named_error_is_an_error_whatever_it_holds) {

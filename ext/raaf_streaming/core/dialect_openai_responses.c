@@ -279,7 +279,7 @@ static int put_pieces(responses_t *responses, item_t *item, const raaf_responses
         if (piece->kind == RAAF_RESPONSES_CITATION) {
             rc = put_citation(responses, item, piece->text);
         } else {
-            rc = end_text(responses, item, piece->kind, piece->place, note(responses, piece->text));
+            rc = end_text(responses, item, piece->kind, (int64_t)i, note(responses, piece->text));
         }
     }
     return rc;

@@ -257,8 +257,8 @@ static int begin_item(raaf_responses_said_t *said) {
 }
 
 /* What stands in the event itself, and in no item, belongs to an item that says nothing else. */
-static int begin_piece(raaf_responses_said_t *said, raaf_responses_kind_t kind, int64_t place) {
-    const raaf_responses_piece_t piece = {.kind = kind, .place = place};
+static int begin_piece(raaf_responses_said_t *said, raaf_responses_kind_t kind) {
+    const raaf_responses_piece_t piece = {.kind = kind};
     int rc = raaf_responses_said_item_count(said) == 0 ? begin_item(said) : RAAF_OK;
 
     if (rc == RAAF_OK) rc = push(&said->pieces, &piece, sizeof piece);
@@ -331,13 +331,10 @@ static int on_part(raaf_responses_said_t *said, const raaf_json_value_t *value) 
     int rc;
 
     switch (value->type) {
-    case RAAF_JSON_OPEN_ARRAY:
-        said->next_place = 0;
-        return RAAF_OK;
     case RAAF_JSON_OPEN_OBJECT:
-        return begin_piece(said, RAAF_RESPONSES_CONTENT, said->next_place++);
+        return begin_piece(said, RAAF_RESPONSES_CONTENT);
     case RAAF_JSON_STRING:
-        rc = begin_piece(said, RAAF_RESPONSES_CONTENT, said->next_place++);
+        rc = begin_piece(said, RAAF_RESPONSES_CONTENT);
         return rc == RAAF_OK ? set_part_text(said, value) : rc;
     default:
         return RAAF_OK;
@@ -358,7 +355,7 @@ static int on_citation(raaf_responses_said_t *said, const raaf_json_value_t *val
     int rc;
 
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
-    rc = begin_piece(said, RAAF_RESPONSES_CITATION, 0);
+    rc = begin_piece(said, RAAF_RESPONSES_CITATION);
     if (rc != RAAF_OK) return rc;
     return raaf_notes_set(&said->notes,
                           &piece_at(said, raaf_responses_said_piece_count(said) - 1)->text,

@@ -51,7 +51,6 @@ typedef enum raaf_responses_event {
 /* A text or a citation that stands whole in an event. */
 typedef struct raaf_responses_piece {
     raaf_responses_kind_t kind;
-    int64_t place;     /* in the list that it stands in */
     raaf_range_t text; /* as read; a citation's JSON is valid UTF-8 */
 } raaf_responses_piece_t;
 
@@ -95,7 +94,6 @@ typedef struct raaf_responses_said {
     raaf_range_t whole; /* a text, as read, or the arguments of a call, that is whole */
     raaf_range_t name;
 
-    int64_t next_place; /* of a piece in the list that is read now */
     raaf_range_t status;
     raaf_range_t reason;
     bool has_usage;
