@@ -145,8 +145,8 @@ RSpec.describe RAAF::Models::ResponsesProvider do
 
     it "are flat, and not strict where nothing is said" do
       expect(body(tools: tools)[:tools]).to eq([{type: "function", strict: false, **function}])
-      tools.first[:function] = function.merge(strict: true)
-      expect(body(tools: tools)[:tools].first).to include(strict: true)
+      strict = [{"type" => "function", "function" => {"name" => "weather", "strict" => true}}]
+      expect(body(tools: strict)[:tools]).to eq([{type: "function", strict: true, name: "weather"}])
     end
 
     it "of the provider's own are sent as they are" do
@@ -224,7 +224,8 @@ RSpec.describe RAAF::Models::ResponsesProvider do
 
     it "with a type are items in the provider's own form" do
       item = {type: "custom_tool_call_output", call_id: "c", output: "4"}
-      expect(input({role: "tool", **item})).to eq([item])
+      expect(input({role: "tool", **item}, {role: "user", type: "message", content: "Hi"}))
+        .to eq([item, {role: "user", content: "Hi"}])
     end
   end
 

@@ -106,8 +106,9 @@ module RAAF
 
         # A tool that is no function is one of the provider's own, in its own form.
         def flat_tool(tool)
+          tool = tool.transform_keys(&:to_sym)
           function = tool[:function] or return tool
-          {type: "function", strict: false, **function}
+          {type: "function", strict: false, **function.transform_keys(&:to_sym)}
         end
 
         def tool_choice(choice)

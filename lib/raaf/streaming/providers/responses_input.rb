@@ -18,9 +18,9 @@ module RAAF
           @stored = stored
         end
 
-        # @param messages [Array<Hash{Symbol=>Object}>] without the system's. One with a `:type` is an item in the
-        #   provider's own form, such as `{role: "tool", type: "custom_tool_call_output", call_id:, output:}`, and is
-        #   sent as it is
+        # @param messages [Array<Hash{Symbol=>Object}>] without the system's. One with a `:type` of its own is an item
+        #   in the provider's form, such as `{role: "tool", type: "custom_tool_call_output", call_id:, output:}`, and
+        #   is sent as it is
         # @return [Array<Hash{Symbol=>Object}>]
         def items(messages)
           messages.flat_map { |message| items_of(message) }
@@ -29,7 +29,7 @@ module RAAF
         private
 
         def items_of(message)
-          return [message.except(:role)] if message[:type]
+          return [message.except(:role)] unless ["", "message"].include?(message[:type].to_s)
 
           case message[:role].to_s
           when "assistant" then assistant_items(message)
