@@ -22,9 +22,12 @@ RSpec.describe "OpenAI's Responses" do
     yield(wire).join.scan(/.*?\n\n/m)
   end
 
+  def bytes_of(*events)
+    events.map { |event| "data: #{JSON.generate(event)}\n\n" }.join
+  end
+
   def run_events(*events, **settings)
-    bytes = events.map { |event| "data: #{JSON.generate(event)}\n\n" }.join
-    run(settings, bytes: bytes)
+    run(settings, bytes: bytes_of(*events))
   end
 
   def completed(*output, **fields)
@@ -164,6 +167,20 @@ RSpec.describe "OpenAI's Responses" do
       it "of a failed response are a #{error_class.name.split("::").last} for #{code}" do
         expect(run_events(failed(code: code, message: "Oh")).error)
           .to be_an_instance_of(error_class).and have_attributes(code: code, message: /Oh/)
+      end
+    end
+
+    it "lead to another attempt where no words came, of which alone the next turn hears" do
+      items = %w[rs_1 rs_2].map { |id| {type: "reasoning", id: id, summary: [], encrypted_content: "g"} }
+      done = items.map { |item| {type: "response.output_item.done", item: item} }
+      last = [failed(code: "server_error", message: "Oh"), completed(message({type: "output_text", text: "Hi"}))]
+      RAAF::Testing::ModelServer.start do |server|
+        done.zip(last) { |events| server.script(bytes: bytes_of(*events)) }
+        result = stream_from(server, provider: RAAF::Models::ResponsesProvider, max_retries: 1, retry_delay: 0.002)
+          .result
+
+        expect(result).to have_attributes(text: "Hi", attempts: 2)
+        expect(result.messages.last[:parts][:items]).to eq([{at: 0, part: items.last}])
       end
     end
 
