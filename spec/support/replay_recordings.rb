@@ -25,26 +25,36 @@ class ReplayRecordings
     def chat?
       File.binread(File.join(FOLDER, file)).match?(/^data: ?\{.*"choices":/n)
     end
+
+    def responses?
+      File.binread(File.join(FOLDER, file)).match?(/^data: ?\{"type":"response\.created"/n)
+    end
   end
 
   class << self
     # @return [Array<Recording>] those in the format of OpenAI's chat completions; none where the folder is absent
     def openai_chat
-      answered_at(CHAT).select(&:chat?)
+      listed { |entry| CHAT.match?(entry["uri"]) }.select(&:chat?)
     end
 
     # @return [Array<Recording>] those in the format of Anthropic's Messages
     def anthropic
-      answered_at(ANTHROPIC)
+      listed { |entry| ANTHROPIC.match?(entry["uri"]) }
+    end
+
+    # @return [Array<Recording>] those in the format of OpenAI's Responses; none where the folder is absent
+    def openai_responses
+      listed { true }.uniq(&:file).select(&:responses?)
     end
 
     private
 
-    def answered_at(address)
+    # @return [Array<Recording>] whole answers that the block wants
+    def listed(&wanted)
       return [] unless File.file?(MANIFEST)
 
-      listed = JSON.parse(File.read(MANIFEST)).select { |entry| address.match?(entry["uri"]) && entry["status"] == 200 }
-      listed.map { |entry| Recording.new(entry["file"], entry["provider"]) }
+      entries = JSON.parse(File.read(MANIFEST)).select { |entry| entry["status"] == 200 }.select(&wanted)
+      entries.map { |entry| Recording.new(entry["file"], entry["provider"]) }
     end
   end
 end

@@ -2,11 +2,13 @@
 #include "dialect.h"
 #include "dialect_anthropic.h"
 #include "dialect_openai_chat.h"
+#include "dialect_openai_responses.h"
 #include "result_code.h"
 
 TEST(dialect_is_found_by_its_name) {
     CHECK_EQ_PTR(raaf_dialect_find("openai_chat"), &raaf_dialect_openai_chat);
     CHECK_EQ_PTR(raaf_dialect_find("anthropic"), &raaf_dialect_anthropic);
+    CHECK_EQ_PTR(raaf_dialect_find("openai_responses"), &raaf_dialect_openai_responses);
 }
 
 TEST(dialect_of_another_name_is_not_found) {

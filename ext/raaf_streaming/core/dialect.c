@@ -2,6 +2,7 @@
 
 #include "dialect_anthropic.h"
 #include "dialect_openai_chat.h"
+#include "dialect_openai_responses.h"
 #include "result_code.h"
 
 #include <string.h>
@@ -9,6 +10,7 @@
 static const raaf_dialect_t *const dialects[] = {
     &raaf_dialect_openai_chat,
     &raaf_dialect_anthropic,
+    &raaf_dialect_openai_responses,
 };
 
 const raaf_dialect_t *raaf_dialect_find(const char *name) {

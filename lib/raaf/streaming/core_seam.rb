@@ -13,6 +13,7 @@ else
   require_relative "../agent"
   require_relative "../models/openai_provider"
   require_relative "../models/anthropic_provider"
+  require_relative "../models/responses_provider"
 end
 require_relative "../provider"
 require_relative "../models/registry"

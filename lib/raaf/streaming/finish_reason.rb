@@ -20,10 +20,12 @@ module RAAF
       }.freeze
 
       # @param word [String, nil] the provider's word, in any case
+      # @param tool_calls [Boolean] whether the answer has any: some providers call its end the same with and without
       # @return [String, nil] "stop", "length", "tool_calls", "content_filter" or "error"; a word that is not known
       #   comes back as it is; nil for nil and ""
-      def self.normalize(word)
-        WORDS.fetch(word.to_s.downcase) { word unless word.to_s.empty? }
+      def self.normalize(word, tool_calls: false)
+        ours = WORDS.fetch(word.to_s.downcase) { word unless word.to_s.empty? }
+        (tool_calls && ours == "stop") ? "tool_calls" : ours
       end
     end
   end

@@ -2,6 +2,7 @@
 
 require_relative "anthropic_wire"
 require_relative "openai_chat_wire"
+require_relative "openai_responses_wire"
 
 module RAAF
   module Testing
@@ -15,7 +16,8 @@ module RAAF
       # Routes and the classes that answer there; the first that matches counts.
       ROUTES = {
         %r{/chat/completions\z} => OpenAIChatWire,
-        %r{/v1/messages\z} => AnthropicWire
+        %r{/v1/messages\z} => AnthropicWire,
+        %r{/responses\z} => OpenAIResponsesWire
       }.freeze
 
       module_function

@@ -13,4 +13,10 @@ RSpec.describe RAAF::Streaming::FinishReason do
       expect(described_class.normalize(word)).to eq(expected)
     end
   end
+
+  it "makes \"tool_calls\" of an end that is no other where there are some" do
+    words = ["completed", "stop", "length", "content_filter", nil]
+    expect(words.map { |word| described_class.normalize(word, tool_calls: true) })
+      .to eq(["tool_calls", "tool_calls", "length", "content_filter", nil])
+  end
 end
