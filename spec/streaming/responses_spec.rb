@@ -176,7 +176,8 @@ RSpec.describe "OpenAI's Responses" do
       last = [failed(code: "server_error", message: "Oh"), completed(message({type: "output_text", text: "Hi"}))]
       RAAF::Testing::ModelServer.start do |server|
         done.zip(last) { |events| server.script(bytes: bytes_of(*events)) }
-        result = stream_from(server, provider_class: RAAF::Models::ResponsesProvider, max_retries: 1, retry_delay: 0.002)
+        result = stream_from(server, provider_class: RAAF::Models::ResponsesProvider, max_retries: 1,
+          retry_delay: 0.002)
           .result
 
         expect(result).to have_attributes(text: "Hi", attempts: 2)

@@ -28,14 +28,13 @@ module ReplayHelpers
   end
 
   # Asks once, unless another number is given: what fails here is mostly to be seen as it failed.
-  # @param provider [Class]
+  # @param provider_class [Class]
   # @return [RAAF::Streaming::AsyncRunner] asks that server, or that address
   def runner_for(server, api_key: KEY, provider_class: RAAF::Models::OpenAIProvider, max_retries: 0, **settings)
     address = server.respond_to?(:base_url) ? server.base_url : server
     provider = provider_class.new(api_key: api_key, base_url: address)
     agent = RAAF::Agent.new(name: "Assistant", instructions: "Be brief.", model: "gpt-4o")
-    asked = provider.new(api_key: api_key, base_url: address)
-    RAAF::Streaming::AsyncRunner.new(agent: agent, provider: asked, max_retries: max_retries, **settings)
+    RAAF::Streaming::AsyncRunner.new(agent: agent, provider: provider, max_retries: max_retries, **settings)
   end
 
   # Runs to the end, well or not.
