@@ -1,5 +1,9 @@
 # frozen_string_literal: true
 
+require_relative "streaming/core_loader"
+# raaf-core has a file of this name, which is the one that was meant.
+return if RAAF::Streaming::CoreLoader.load_core
+
 require_relative "streaming/agent_methods"
 
 module RAAF
@@ -111,13 +115,6 @@ module RAAF
     # @return [Hash{Symbol=>Object}] a copy of the settings that are set
     def settings
       @settings.compact
-    end
-
-    # @return [String] name, model and sizes; neither instructions nor headers nor anything of the provider but its name
-    def inspect
-      answering = " provider=#{provider.respond_to?(:name) ? provider.name : provider.class}" if provider
-      "#<#{self.class.name} #{name.inspect} model=#{model.inspect}#{answering} tools=#{tools.size} " \
-        "handoffs=#{handoffs.size}>"
     end
 
     private
