@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "core_translation"
 require_relative "error_factory"
 require_relative "native"
 require_relative "result"
@@ -83,6 +84,9 @@ module RAAF
       def error(outcome, partial_text)
         return @request[:error] if outcome[:code] == :scripted && @request[:error]
 
+        own = own_failure(outcome, partial_text)
+        return own if own
+
         ErrorFactory.build(outcome, provider: @request[:provider], model: @request[:model],
           secrets: @request[:secrets] || [], partial_text: partial_text)
       end
@@ -111,6 +115,17 @@ module RAAF
 
       private
 
+      # What the provider's own Ruby code raised, where it has any, says more than what the native part saw of it.
+      def own_failure(outcome, partial_text)
+        return unless %i[http_status provider_error].include?(outcome[:code])
+
+        exception = @request[:failure]&.call
+        return unless exception
+
+        CoreTranslation.of_provider(exception, provider: @request[:provider], model: @request[:model],
+          secrets: @request[:secrets] || [], partial_text: partial_text)
+      end
+
       def build_request
         instructions = @agent.instructions_for(@context, include_context: @config.context_in_instructions)
         system = instructions ? [{role: "system", content: instructions}] : []
@@ -125,7 +140,7 @@ module RAAF
           native.merge(script: request[:script], script_fails: !request[:error].nil?,
             limits: limits.merge(coalesce_chars: nil))
         else
-          proxy = @config.proxy_for(request[:url])
+          proxy = (request[:proxy] == false) ? nil : @config.proxy_for(request[:url])
           # The name that is looked up is the proxy's, where there is one.
           native.merge(request.slice(:url, :headers, :body), host: URI(proxy || request[:url]).hostname,
             proxy: proxy, ca_file: @config.effective_ca_file)
