@@ -2,3 +2,6 @@
 
 # For `expect { … }.to raise_error(…).and(not_change { … })`.
 RSpec::Matchers.define_negated_matcher :not_change, :change
+
+# For `all(not_match(/…/).and(…))`.
+RSpec::Matchers.define_negated_matcher :not_match, :match
