@@ -62,6 +62,12 @@ module RAAF
         "RAAF::HTTPClient::APIConnectionError" => %i[ConnectionError],
         "RAAF::HTTPClient::APITimeoutError" => %i[TimeoutError],
 
+        "RAAF::Guardrails::GuardrailError" => %i[GuardrailError],
+        "RAAF::Guardrails::InputGuardrailTripwireTriggered" => %i[InputGuardrailError],
+        "RAAF::Guardrails::OutputGuardrailTripwireTriggered" => %i[OutputGuardrailError],
+        "RAAF::InputGuardrailTripwireTriggered" => %i[InputGuardrailError],
+        "RAAF::OutputGuardrailTripwireTriggered" => %i[OutputGuardrailError],
+
         "RAAF::Errors::ToolExecutionError" => %i[ToolError],
         "RAAF::Errors::ModelBehaviorError" => %i[ProtocolError],
         "RAAF::Errors::ResponseProcessingError" => %i[ProtocolError],

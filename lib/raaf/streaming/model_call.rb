@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "core_agent"
 require_relative "core_translation"
 require_relative "error_factory"
 require_relative "native"
@@ -39,14 +40,17 @@ module RAAF
         @messages = messages
         @context = context
         @run_context = run_context
+        @core_agent = CoreAgent.new(agent, messages, context)
       end
 
-      # Writes the question, and sends nothing yet.
+      # Asks the agent's guardrails and writes the question. Sends nothing yet.
       #
       # @param first_seq [Integer] number of the first chunk
       # @return [NativeStream]
-      # @raise [Errors::ConfigurationError, ArgumentError]
+      # @raise [Errors::ConfigurationError, Errors::InputGuardrailError, ArgumentError]
       def prepare(first_seq = 1)
+        @core_agent.check_input(messages)
+        @core_agent.call_hook(:on_start)
         @request = build_request
         NativeStream.prepare(native_request(@request), run_context, first_seq)
       end
@@ -91,15 +95,17 @@ module RAAF
           secrets: @request[:secrets] || [], partial_text: partial_text)
       end
 
-      # What the run came to.
+      # What the run came to. Asks the agent's guardrails where the answer is whole.
       #
       # @param native [NativeStream] ended
       # @param text [String] the answer, as far as it was delivered
       # @param error [Exception, nil]
       # @return [Result]
+      # @raise [Errors::OutputGuardrailError]
       def result(native, text, error: nil)
         outcome = native.outcome
         calls = native.tool_calls.select { |chunk| chunk.choice.zero? }.map { |chunk| tool_call(chunk) }
+        text = conclude(text) if calls.empty? && error.nil?
         Result.new(messages: messages + [Result.assistant_message(text, tool_calls: calls)], final_output: text,
           usage: usage(outcome), finish_reason: outcome[:finish_reason], tool_calls: calls,
           reasoning: outcome[:reasoning], refusal: outcome[:refusal], error: error,
@@ -114,6 +120,12 @@ module RAAF
       end
 
       private
+
+      def conclude(text)
+        checked = @core_agent.check_output(text)
+        @core_agent.call_hook(:on_end, checked)
+        checked
+      end
 
       # What the provider's own Ruby code raised, where it has any, says more than what the native part saw of it.
       def own_failure(outcome, partial_text)

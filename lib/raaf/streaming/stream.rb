@@ -396,12 +396,17 @@ module RAAF
       # @param terminal [Chunk] the native stream's last, not frozen
       # @return [Chunk] what to hand over: the run's last chunk, or the notice that it goes on
       def settle(terminal)
+        outcome = native.outcome
+        # Without the lock: the agent's guardrails are its own code.
+        result = @call.result(native, native.delivered_text) if outcome[:code] == :ok
         message = @lock.synchronize do
           next @redirect.tap { @redirect = nil } if @redirect && !@cancelled && !finished?
 
-          outcome = native.outcome
-          whole = outcome[:code] == :ok && !finished?
-          whole ? complete(terminal) : failed(terminal, @call.error(outcome, native.delivered_text))
+          if result && !finished?
+            complete(terminal, result)
+          else
+            failed(terminal, @call.error(outcome, native.delivered_text))
+          end
           nil
         end
         message ? go_on(terminal, message) : terminal
@@ -433,8 +438,7 @@ module RAAF
         end
       end
 
-      def complete(terminal)
-        result = @call.result(native, native.delivered_text)
+      def complete(terminal, result)
         terminal.final_response = result.final_output
         terminal.usage = result.usage
         terminal.finish_reason = result.finish_reason
