@@ -244,11 +244,11 @@ VALUE rb_raaf_usage_hash(const raaf_usage_t *usage) {
 
 static void define_symbols(void) {
     static const char *const attributes[] = {
-        "type",          "delta",     "cumulative",     "seq",        "choice",
-        "metadata",      "tool_name", "tool_id",        "tool_index", "arguments",
-        "raw_arguments", "result",    "final_response", "usage",      "finish_reason",
-        "error",         "exception", "retry_after",    "session_id", "user_id",
-        "terminal",      "stream_id", "handoff",        "status",     "citation"};
+        "type",           "delta",   "cumulative",    "seq",       "choice",        "metadata",
+        "tool_name",      "tool_id", "tool_index",    "arguments", "raw_arguments", "result",
+        "final_response", "usage",   "finish_reason", "error",     "exception",     "retry_after",
+        "session_id",     "user_id", "terminal",      "stream_id", "handoff",       "status",
+        "citation",       "raw"};
     for (int i = 0; i < RAAF_CHUNK_TYPE_COUNT; i++)
         type_symbols[i] = ID2SYM(rb_intern(raaf_chunk_type_name((raaf_chunk_type_t)i)));
     known_attributes = rb_hash_new();

@@ -216,33 +216,49 @@ static raaf_request_limits_t decoder_limits(bool skip_malformed) {
     };
 }
 
+static bool is_set(VALUE flag) {
+    return flag != Qundef && RTEST(flag);
+}
+
+static void raise_unknown(VALUE name) {
+    VALUE known = rb_ary_new();
+    for (size_t i = 0; raaf_dialect_name_at(i); i++)
+        rb_ary_push(known, rb_str_new_cstr(raaf_dialect_name_at(i)));
+    rb_raise(rb_eArgError, "unknown dialect: %" PRIsVALUE " (known: %" PRIsVALUE ")", name,
+             rb_ary_join(known, rb_str_new_cstr(", ")));
+}
+
 /*
- * @overload initialize(dialect = :openai_chat, skip_malformed: false)
+ * @overload initialize(dialect = :openai_chat, skip_malformed: false, raw_events: false)
  *   @param dialect [Symbol]
  *   @param skip_malformed [Boolean] count events that are malformed, instead of failing
+ *   @param raw_events [Boolean] hand over events that the dialect does not know, as :raw chunks
  *   @raise [ArgumentError] for an unknown dialect
  */
 static VALUE decoder_initialize(int argc, VALUE *argv, VALUE self) {
-    static ID keyword;
-    if (!keyword) keyword = rb_intern("skip_malformed");
-    VALUE name, options, skip;
+    static ID keywords[2];
+    if (!keywords[0]) {
+        keywords[0] = rb_intern("skip_malformed");
+        keywords[1] = rb_intern("raw_events");
+    }
+    VALUE name, options, flags[2];
     rb_scan_args(argc, argv, "01:", &name, &options);
-    rb_get_kwargs(options, &keyword, 0, 1, &skip);
+    rb_get_kwargs(options, keywords, 0, 2, flags);
     name = NIL_P(name) ? rb_str_new_cstr("openai_chat") : rb_String(name);
     const raaf_dialect_t *dialect = raaf_dialect_find(StringValueCStr(name));
-    if (!dialect)
-        rb_raise(rb_eArgError, "unknown dialect: %" PRIsVALUE " (known: openai_chat)", name);
+    if (!dialect) raise_unknown(name);
     decoder_t *decoder = decoder_get(self);
     if (decoder->ready) rb_raise(rb_eArgError, "a decoder is made once");
     raaf_request_t *request = raaf_request_new(dialect);
     if (!request) rb_raaf_raise_code(RAAF_NO_MEMORY, "a decoder");
-    request->limits = decoder_limits(skip != Qundef && RTEST(skip));
+    request->limits = decoder_limits(is_set(flags[0]));
     RB_OBJ_WRITE(self, &decoder->native, rb_raaf_stream_detached(request, Qnil));
     raaf_delivery_init(&decoder->delivery, rb_raaf_stream_get(decoder->native));
     int result = raaf_decoder_init(&decoder->decoder, dialect, raaf_delivery_delta,
                                    &decoder->delivery, 0, 0);
     if (result != RAAF_OK) rb_raaf_raise_code(result, "a decoder");
     decoder->decoder.skip_malformed = request->limits.skip_malformed;
+    decoder->decoder.raw_events = is_set(flags[1]);
     decoder->ready = true;
     return self;
 }

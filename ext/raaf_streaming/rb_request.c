@@ -5,7 +5,7 @@
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            coalesce_chars:, queue_items:, queue_bytes:, max_line:, max_event:, max_text:,
- *            retain_text:, skip_malformed:}
+ *            retain_text:, skip_malformed:, raw_events:}
  *
  * Ruby may raise at any step, so the request under construction belongs to a Ruby object.
  */
@@ -69,6 +69,7 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->max_event = size(hash, "max_event");
     limits->max_text = size(hash, "max_text");
     limits->retain_text = RTEST(fetch(hash, "retain_text"));
+    limits->raw_events = RTEST(fetch(hash, "raw_events"));
     limits->skip_malformed = RTEST(fetch(hash, "skip_malformed"));
     if (!limits->queue_items || !limits->queue_bytes || !limits->max_text)
         rb_raise(rb_eArgError, "queue_items, queue_bytes and max_text must be positive");

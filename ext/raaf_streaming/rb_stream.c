@@ -450,6 +450,14 @@ static VALUE buffer_or_nil(const raaf_buffer_t *buffer) {
     return buffer->len ? foreign_string(buffer->bytes, buffer->len) : Qnil;
 }
 
+/* A JSON array, or nil. */
+static VALUE parts_json(const raaf_buffer_t *parts) {
+    if (!parts->len) return Qnil;
+    VALUE json = rb_utf8_str_new_cstr("[");
+    rb_str_cat(json, parts->bytes, (long)parts->len);
+    return rb_str_cat_cstr(json, "]");
+}
+
 static VALUE text_or_nil(const raaf_text_t *text) {
     return text ? copy_text(text, raaf_text_len(text)) : Qnil;
 }
@@ -514,7 +522,7 @@ static void set_error(VALUE hash, const raaf_outcome_t *outcome) {
 
 /*
  * What happened, as a Hash (keys: see lib/raaf/streaming/error_factory.rb; besides finish_reason,
- * usage, usage_json, reasoning, refusal, choices, events, malformed_events, timings).
+ * usage, usage_json, parts, reasoning, refusal, choices, finish_reasons, events, malformed_events, timings).
  * nil before the terminal chunk was taken.
  */
 static VALUE native_outcome(VALUE self) {
@@ -522,18 +530,22 @@ static VALUE native_outcome(VALUE self) {
     if (NIL_P(native->terminal)) return Qnil;
     const raaf_stream_t *stream = native->stream;
     const raaf_outcome_t *outcome = &stream->outcome;
-    VALUE hash = rb_hash_new(), choices = rb_hash_new();
+    VALUE hash = rb_hash_new(), choices = rb_hash_new(), reasons = rb_hash_new();
     set_error(hash, outcome);
     set_timings(hash, outcome);
-    set(hash, "finish_reason", buffer_or_nil(&outcome->finish_reason));
+    set(hash, "finish_reason", buffer_or_nil(&stream->choices[0].finish_reason));
     set(hash, "usage", outcome->has_usage ? rb_raaf_usage_hash(&outcome->usage) : Qnil);
+    set(hash, "parts", parts_json(&outcome->parts));
     set(hash, "usage_json", buffer_or_nil(&outcome->usage_json));
     set(hash, "reasoning", text_or_nil(stream->choices[0].reasoning));
     set(hash, "refusal", text_or_nil(stream->choices[0].refusal));
-    for (size_t i = 0; i < stream->choice_count; i++)
-        rb_hash_aset(choices, UINT2NUM(stream->choices[i].index),
-                     text_or_nil(stream->choices[i].content));
+    for (size_t i = 0; i < stream->choice_count; i++) {
+        const raaf_choice_t *choice = &stream->choices[i];
+        rb_hash_aset(choices, UINT2NUM(choice->index), text_or_nil(choice->content));
+        rb_hash_aset(reasons, UINT2NUM(choice->index), buffer_or_nil(&choice->finish_reason));
+    }
     set(hash, "choices", choices);
+    set(hash, "finish_reasons", reasons);
     set(hash, "last_seq", ULL2NUM(stream->seq));
     set(hash, "events", ULL2NUM(outcome->events));
     set(hash, "malformed_events", ULL2NUM(outcome->malformed_events));

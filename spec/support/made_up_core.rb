@@ -30,7 +30,7 @@ module MadeUpCore
 
   REAL = {"core_loads" => 1, "real" => true, "model" => "gpt-4", "answer" => "Hello", "provider" => nil,
           "agent_error" => "constant", "rate_limit" => "RAAF::Errors::RateLimitError",
-          "for_model" => "RAAF::Streaming::OpenAIChatProvider"}.freeze
+          "for_model" => "RAAF::Streaming::Providers::OpenAIChat"}.freeze
   STAND_IN = {"core_loads" => 0, "real" => false, "model" => "gpt-4o", "answer" => "Hello", "provider" => nil,
               "agent_error" => nil, "rate_limit" => "RAAF::Errors::RateLimitError",
               "for_model" => "RAAF::Models::OpenAIProvider"}.freeze

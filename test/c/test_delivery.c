@@ -263,8 +263,67 @@ TEST(delivery_makes_no_chunk_of_what_is_kept_in_the_outcome) {
     const raaf_outcome_t *outcome = &desk.consumer.stream->outcome;
     CHECK_EQ_INT(outcome->usage.total_tokens, 5);
     CHECK_EQ_UINT(outcome->first_token_at, 0);
-    CHECK_EQ_STR(outcome->finish_reason.bytes, outcome->finish_reason.len, "stop");
+    CHECK_EQ_STR(desk.consumer.stream->choices[0].finish_reason.bytes,
+                 desk.consumer.stream->choices[0].finish_reason.len, "stop");
     CHECK_EQ_STR(outcome->error_message.bytes, outcome->error_message.len, "Too fast");
+    desk_close(&desk);
+}
+
+TEST(delivery_makes_a_chunk_of_a_citation_and_of_a_raw_event) {
+    desk_t desk;
+    const raaf_delta_t citation = {.type = RAAF_CHUNK_CITATION, .text = slice("{\"url\":\"u\"}")};
+    const raaf_delta_t raw = {
+        .type = RAAF_CHUNK_RAW, .text = slice("{}"), .tool_name = slice("keepalive")};
+
+    desk_open(&desk, coalescing(100));
+    say(&desk, "So it is");
+    CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &raw), RAAF_OK);
+    CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &citation), RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "So it is");
+    const raaf_chunk_t *chunk = next(&desk);
+    CHECK_EQ_INT(chunk->type, RAAF_CHUNK_RAW);
+    CHECK_EQ_UINT(chunk->len, 0);
+    CHECK_EQ_STR(chunk->payload->tool_name.bytes, chunk->payload->tool_name.len, "keepalive");
+    chunk = next(&desk);
+    CHECK_EQ_INT(chunk->type, RAAF_CHUNK_CITATION);
+    CHECK_EQ_STR(chunk->payload->text.bytes, chunk->payload->text.len, "{\"url\":\"u\"}");
+    cumulative_is(chunk, "So it is");
+    desk_close(&desk);
+}
+
+TEST(delivery_keeps_a_raw_event_from_counting_as_the_first_token) {
+    desk_t desk;
+    const raaf_delta_t raw = {.type = RAAF_CHUNK_RAW, .text = slice("{}")};
+
+    desk_open(&desk, request_new());
+    CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &raw), RAAF_OK);
+    CHECK_EQ_UINT(desk.consumer.stream->outcome.first_token_at, 0);
+    desk_close(&desk);
+}
+
+TEST(delivery_keeps_parts_of_the_first_choice_with_their_place_in_the_answer) {
+    desk_t desk;
+    const raaf_delta_t part = {.type = RAAF_CHUNK_PART, .text = slice("{}")};
+    const raaf_delta_t other = {.type = RAAF_CHUNK_PART, .choice = 1, .text = slice("{}")};
+
+    desk_open(&desk, coalescing(100));
+    say(&desk, "four");
+    CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &part), RAAF_OK);
+    CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &other), RAAF_OK);
+    const raaf_buffer_t *parts = &desk.consumer.stream->outcome.parts;
+    CHECK_EQ_STR(parts->bytes, parts->len, "{\"at\":4,\"part\":{}}");
+    desk_close(&desk);
+}
+
+TEST(delivery_keeps_the_finish_reason_of_each_choice) {
+    desk_t desk;
+
+    desk_open(&desk, request_new());
+    CHECK_EQ_INT(say_as(&desk, RAAF_CHUNK_FINISH, 3, "length"), RAAF_OK);
+    const raaf_choice_t *choices = desk.consumer.stream->choices;
+    CHECK_EQ_UINT(choices[0].finish_reason.len, 0);
+    CHECK_EQ_UINT(choices[1].index, 3);
+    CHECK_EQ_STR(choices[1].finish_reason.bytes, choices[1].finish_reason.len, "length");
     desk_close(&desk);
 }
 

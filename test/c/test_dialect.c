@@ -13,6 +13,18 @@ TEST(dialect_of_another_name_is_not_found) {
     CHECK_EQ_PTR(raaf_dialect_find(NULL), NULL);
 }
 
+TEST(dialect_names_are_listed_to_their_end) {
+    size_t count = 0;
+
+    while (raaf_dialect_name_at(count) != NULL) {
+        CHECK_EQ_CSTR(raaf_dialect_find(raaf_dialect_name_at(count))->name,
+                      raaf_dialect_name_at(count));
+        count++;
+    }
+    CHECK(count > 0);
+    CHECK_EQ_PTR(raaf_dialect_name_at(count + 1), NULL);
+}
+
 TEST(dialect_tells_a_malformed_event_from_the_end_of_a_stream) {
     CHECK(raaf_dialect_malformed(RAAF_INVALID_JSON));
     CHECK(raaf_dialect_malformed(RAAF_INVALID_EVENT));

@@ -120,10 +120,9 @@ TEST(outcome_ignores_a_retry_after_that_says_nothing) {
     raaf_outcome_free(&outcome);
 }
 
-TEST(outcome_keeps_the_last_usage_and_the_first_choice_s_reason) {
+TEST(outcome_keeps_the_last_usage) {
     raaf_outcome_t outcome;
     raaf_delta_t usage = {.type = RAAF_CHUNK_USAGE, .text = slice("{\"total_tokens\":5}")};
-    raaf_delta_t reason = {.type = RAAF_CHUNK_FINISH, .choice = 1, .text = slice("length")};
 
     raaf_outcome_init(&outcome);
     usage.usage = (raaf_usage_t)RAAF_USAGE_UNKNOWN;
@@ -134,11 +133,32 @@ TEST(outcome_keeps_the_last_usage_and_the_first_choice_s_reason) {
     CHECK(outcome.has_usage);
     CHECK_EQ_INT(outcome.usage.total_tokens, 5);
     CHECK_EQ_STR(outcome.usage_json.bytes, outcome.usage_json.len, "{\"total_tokens\":5}");
-    raaf_outcome_finish(&outcome, &reason);
-    CHECK_EQ_UINT(outcome.finish_reason.len, 0);
-    reason.choice = 0;
-    raaf_outcome_finish(&outcome, &reason);
-    CHECK_EQ_STR(outcome.finish_reason.bytes, outcome.finish_reason.len, "length");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_keeps_the_parts_that_the_next_turn_sends_back) {
+    raaf_outcome_t outcome;
+    const raaf_delta_t part = {.type = RAAF_CHUNK_PART, .text = slice("{\"signature\":\"x\"}")};
+
+    raaf_outcome_init(&outcome);
+    CHECK_EQ_INT(raaf_outcome_part(&outcome, &part, 0), RAAF_OK);
+    CHECK_EQ_INT(raaf_outcome_part(&outcome, &part, 12), RAAF_OK);
+    CHECK_EQ_STR(outcome.parts.bytes, outcome.parts.len,
+                 "{\"at\":0,\"part\":{\"signature\":\"x\"}},"
+                 "{\"at\":12,\"part\":{\"signature\":\"x\"}}");
+    raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_keeps_no_half_of_a_part_that_is_too_large) {
+    raaf_outcome_t outcome;
+    raaf_delta_t part = {.type = RAAF_CHUNK_PART, .text = slice("{}")};
+
+    raaf_outcome_init(&outcome);
+    outcome.parts.limit = 20;
+    CHECK_EQ_INT(raaf_outcome_part(&outcome, &part, 0), RAAF_OK);
+    const size_t before = outcome.parts.len;
+    CHECK_EQ_INT(raaf_outcome_part(&outcome, &part, 0), RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_UINT(outcome.parts.len, before);
     raaf_outcome_free(&outcome);
 }
 

@@ -34,7 +34,7 @@ WORLD_TEST(stream_arrives_in_order_and_ends_once) {
 
     const raaf_outcome_t *outcome = &consumer.stream->outcome;
     outcome_says(&consumer.text, "Hello");
-    outcome_says(&outcome->finish_reason, "stop");
+    outcome_says(&consumer.stream->choices[0].finish_reason, "stop");
     outcome_says(&outcome->headers, "content-type: text/event-stream\nx-request-id: req_1\n");
     CHECK_EQ_INT(outcome->http_status, 200);
     CHECK_EQ_INT(outcome->usage.total_tokens, 5);
@@ -503,7 +503,7 @@ WORLD_TEST(grace_after_the_finish_reason_completes) {
     peer_event(&peer, CONTENT("a") FINISH);
     consumer_gets(&consumer, "a");
     consumer_ends(&consumer, RAAF_OK);
-    outcome_says(&consumer.stream->outcome.finish_reason, "stop");
+    outcome_says(&consumer.stream->choices[0].finish_reason, "stop");
     peer_close(&peer);
     ends_and_leaves(world, &consumer, RAAF_OK);
 }
@@ -858,7 +858,7 @@ WORLD_TEST(script_is_played_like_a_stream) {
     consumer_gets(&consumer, "a");
     consumer_gets(&consumer, "b");
     consumer_ends(&consumer, RAAF_OK);
-    outcome_says(&consumer.stream->outcome.finish_reason, "stop");
+    outcome_says(&consumer.stream->choices[0].finish_reason, "stop");
     ends_and_leaves(world, &consumer, RAAF_OK);
 }
 

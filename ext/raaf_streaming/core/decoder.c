@@ -1,12 +1,26 @@
 #include "decoder.h"
 
 #include "result_code.h"
+#include "utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static bool is_done(const raaf_decoder_t *decoder) {
     return raaf_decoder_progress(decoder) == RAAF_PROGRESS_DONE;
+}
+
+/* An event that the dialect does not know: never a failure. */
+static int hand_over_raw(raaf_decoder_t *decoder, const raaf_sse_event_t *event) {
+    const raaf_delta_t delta = {.type = RAAF_CHUNK_RAW,
+                                .text = {event->data, event->data_len},
+                                .tool_name = {event->type, event->type_len}};
+
+    if (!decoder->raw_events || !raaf_utf8_valid(event->data, event->data_len) ||
+        !raaf_utf8_valid(event->type, event->type_len)) {
+        return RAAF_OK;
+    }
+    return decoder->emit(decoder->context, &delta);
 }
 
 static int on_sse_event(void *context, const raaf_sse_event_t *event) {
@@ -19,6 +33,7 @@ static int on_sse_event(void *context, const raaf_sse_event_t *event) {
         decoder->malformed_events++;
         rc = RAAF_OK;
     }
+    if (rc == RAAF_UNKNOWN_EVENT) rc = hand_over_raw(decoder, event);
     return rc == RAAF_OK && is_done(decoder) ? RAAF_STOP : rc;
 }
 
@@ -32,6 +47,8 @@ int raaf_decoder_init(raaf_decoder_t *decoder, const raaf_dialect_t *dialect, ra
     if (decoder->state == NULL) return RAAF_NO_MEMORY;
 
     decoder->dialect = dialect;
+    decoder->emit = emit;
+    decoder->context = context;
     dialect->init(decoder->state, emit, context);
     return RAAF_OK;
 }

@@ -16,11 +16,14 @@
 /* Must stay where it was initialized: its SSE parser points back to it. */
 typedef struct raaf_decoder {
     const raaf_dialect_t *dialect;
-    void *state; /* of the dialect; owned */
+    raaf_delta_fn emit;
+    void *context; /* of emit; borrowed */
+    void *state;   /* of the dialect; owned */
     raaf_sse_parser_t sse;
     uint64_t events;           /* handed to the dialect so far */
     uint64_t malformed_events; /* skipped, where skip_malformed is set */
     bool skip_malformed;       /* count a malformed event and go on, instead of failing */
+    bool raw_events;           /* hand over what the dialect does not know, as RAW */
     bool finished;
     int failure; /* what feed or finish failed with; every later call returns it */
 } raaf_decoder_t;

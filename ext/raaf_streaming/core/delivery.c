@@ -101,19 +101,43 @@ static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     return push_text(delivery->stream, delta->type, delta->choice, delta->text);
 }
 
-static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+/* [piece]: whether the payload's text is a new piece, and so the chunk's delta. */
+static int push_payload(raaf_delivery_t *delivery, const raaf_delta_t *delta, bool piece) {
     raaf_stream_t *stream = delivery->stream;
-    note_first_token(stream);
     raaf_choice_t *choice = raaf_stream_choice(stream, delta->choice);
     if (!choice) return RAAF_NO_MEMORY;
     raaf_chunk_t chunk = {.type = (uint8_t)delta->type, .choice = delta->choice};
     int result = carry(&chunk, delta);
     if (result != RAAF_OK) return result;
-    /* A whole call brings no new piece: its arguments came in deltas before. */
-    if (delta->type == RAAF_CHUNK_TOOL_CALL) chunk.len = 0;
+    if (!piece) chunk.len = 0;
     chunk.text = stream->request->limits.retain_text ? choice->content : NULL;
     chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
     return push(stream, &chunk);
+}
+
+/* A whole call brings no new piece: its arguments came in deltas before. */
+static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    note_first_token(delivery->stream);
+    return push_payload(delivery, delta, delta->type == RAAF_CHUNK_TOOL_CALL_DELTA);
+}
+
+/* Not text, and not of a tool call: a chunk that brings no new piece. */
+static int deliver_fact(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    if (delta->type == RAAF_CHUNK_CITATION) note_first_token(delivery->stream);
+    return push_payload(delivery, delta, false);
+}
+
+static int keep_finish_reason(raaf_stream_t *stream, const raaf_delta_t *delta) {
+    raaf_choice_t *choice = raaf_stream_choice(stream, delta->choice);
+    if (!choice) return RAAF_NO_MEMORY;
+    raaf_outcome_keep(&choice->finish_reason, delta->text);
+    return RAAF_OK;
+}
+
+static int keep_part(raaf_stream_t *stream, const raaf_delta_t *delta) {
+    if (delta->choice != 0) return RAAF_OK;
+    size_t at = raaf_text_len(stream->content) - stream->content_start;
+    return raaf_outcome_part(&stream->outcome, delta, at);
 }
 
 int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
@@ -132,12 +156,16 @@ int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
     case RAAF_CHUNK_TOOL_CALL_DELTA:
     case RAAF_CHUNK_TOOL_CALL:
         return deliver_tool_call(delivery, delta);
+    case RAAF_CHUNK_CITATION:
+    case RAAF_CHUNK_RAW:
+        return deliver_fact(delivery, delta);
+    case RAAF_CHUNK_PART:
+        return keep_part(delivery->stream, delta);
     case RAAF_CHUNK_USAGE:
         raaf_outcome_usage(&delivery->stream->outcome, delta);
         break;
     case RAAF_CHUNK_FINISH:
-        raaf_outcome_finish(&delivery->stream->outcome, delta);
-        break;
+        return keep_finish_reason(delivery->stream, delta);
     case RAAF_CHUNK_ERROR:
         raaf_outcome_error(&delivery->stream->outcome, delta);
         break;

@@ -23,6 +23,7 @@
     X(RAAF_CHUNK_STATUS, "status")                                                                 \
     X(RAAF_CHUNK_HANDOFF, "handoff")                                                               \
     X(RAAF_CHUNK_RAW, "raw")                                                                       \
+    X(RAAF_CHUNK_PART, "part")                                                                     \
     X(RAAF_CHUNK_FINISH, "finish")                                                                 \
     X(RAAF_CHUNK_COMPLETE, "complete")                                                             \
     X(RAAF_CHUNK_ERROR, "error")
@@ -64,6 +65,11 @@ typedef struct raaf_delta {
      * CONTENT, REASONING, REFUSAL   the new piece of text, never empty
      * TOOL_CALL_DELTA               the new piece of the arguments' JSON, may be empty
      * TOOL_CALL                     the whole of the arguments' JSON, as sent; may be empty
+     * CITATION                      the source, as the provider describes it, as JSON
+     * RAW                           the data of an event that the dialect does not know
+     * PART                          a piece of the answer that is no text, in the provider's own
+     *                               form, as JSON: kept for the next turn, which sends it back (a
+     *                               signature of reasoning, an encrypted or a server tool's block)
      * FINISH                        the reason, in the provider's word ("stop", "length", …)
      * USAGE                         the provider's own usage object, as JSON
      * ERROR                         the provider's own error object, as JSON
@@ -71,7 +77,7 @@ typedef struct raaf_delta {
     raaf_slice_t text;
     int64_t tool_index;     /* TOOL_CALL*: as sent; where none was sent, one made by the dialect */
     raaf_slice_t tool_id;   /* TOOL_CALL*: as known so far */
-    raaf_slice_t tool_name; /* TOOL_CALL*: as known so far */
+    raaf_slice_t tool_name; /* TOOL_CALL*: as known so far. RAW: the event's name, may be empty */
     raaf_usage_t usage;     /* USAGE */
     raaf_slice_t error_message; /* ERROR; the fields below are empty where not sent */
     raaf_slice_t error_type;

@@ -17,6 +17,10 @@ const raaf_dialect_t *raaf_dialect_find(const char *name) {
     return NULL;
 }
 
+const char *raaf_dialect_name_at(size_t i) {
+    return i < sizeof dialects / sizeof dialects[0] ? dialects[i]->name : NULL;
+}
+
 bool raaf_dialect_malformed(int rc) {
     return rc == RAAF_INVALID_JSON || rc == RAAF_INVALID_EVENT || rc == RAAF_TOO_DEEP;
 }

@@ -30,7 +30,8 @@ typedef struct raaf_dialect {
     void (*init)(void *state, raaf_delta_fn emit, void *context);
     /*
      * One event. An event that is malformed hands over nothing.
-     * Return values: RAAF_OK; RAAF_INVALID_JSON, RAAF_INVALID_EVENT, RAAF_TOO_DEEP (the event is
+     * Return values: RAAF_OK; RAAF_UNKNOWN_EVENT (nothing that this dialect knows: no failure, and
+     * nothing was handed over); RAAF_INVALID_JSON, RAAF_INVALID_EVENT, RAAF_TOO_DEEP (the event is
      * malformed; the stream can go on with the next); RAAF_PROVIDER_ERROR (the provider reported
      * an error; an ERROR delta was handed over; progress is DONE); RAAF_NO_MEMORY, or what emit
      * returned.
@@ -49,6 +50,9 @@ typedef struct raaf_dialect {
 
 /* The dialect of that name, or NULL. */
 const raaf_dialect_t *raaf_dialect_find(const char *name);
+
+/* The name of dialect [i], 0, 1 …; NULL behind the last one. */
+const char *raaf_dialect_name_at(size_t i);
 
 /* Whether an event() that returned [rc] was malformed, so that the stream can go on. Any thread. */
 bool raaf_dialect_malformed(int rc);

@@ -1,18 +1,14 @@
 #include "dialect_openai_chat.h"
 
+#include "delta_sink.h"
 #include "openai_chat_said.h"
 #include "result_code.h"
-#include "utf8.h"
+#include "tool_calls.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-#define MAX_LABEL ((size_t)64 << 10) /* bytes of one id or name */
-#define MAX_ARGUMENTS ((size_t)16 << 20)
 #define MAX_RAW_MESSAGE ((size_t)4 << 10)
-
-/* Memory that a silent stream may hold on to. */
-#define KEEP_BYTES 1024
 
 /* ---- what the response has said so far ---- */
 
@@ -26,23 +22,11 @@ typedef struct choice {
     raaf_utf8_carry_t open[OPEN_COUNT];
 } choice_t;
 
-typedef struct call {
-    uint32_t choice;
-    bool whole; /* was handed over */
-    raaf_utf8_carry_t open;
-    int64_t index;
-    raaf_buffer_t id;
-    raaf_buffer_t name;
-    raaf_buffer_t arguments;
-} call_t;
-
 typedef struct chat {
-    raaf_delta_fn emit;
-    void *context;
+    raaf_delta_sink_t sink;
     raaf_chat_said_t said;
-    raaf_buffer_t choices;  /* of choice_t */
-    raaf_buffer_t calls;    /* of call_t, in the order in which they began */
-    raaf_buffer_t repaired; /* a piece of text on its way out */
+    raaf_buffer_t choices; /* of choice_t */
+    raaf_tool_calls_t calls;
     size_t finished_choices;
     bool settled; /* usage came with or after the last finish reason */
     bool failed;  /* an error was handed over */
@@ -59,14 +43,6 @@ static choice_t *choice_at(const chat_t *chat, size_t i) {
     return (choice_t *)(void *)chat->choices.bytes + i;
 }
 
-static size_t call_count(const chat_t *chat) {
-    return chat->calls.len / sizeof(call_t);
-}
-
-static call_t *call_at(const chat_t *chat, size_t i) {
-    return (call_t *)(void *)chat->calls.bytes + i;
-}
-
 /* Every cap of this file is a buffer's limit. */
 static int capped(int rc) {
     return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
@@ -76,44 +52,13 @@ static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
     return capped(raaf_buffer_append(buffer, item, size));
 }
 
-static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
-    return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
-}
-
 /* ---- handing over: text ---- */
-
-static int emit_text(chat_t *chat, raaf_chunk_type_t type, uint32_t choice, const char *bytes,
-                     size_t len) {
-    const raaf_delta_t delta = {.type = type, .choice = choice, .text = {bytes, len}};
-
-    return len == 0 ? RAAF_OK : chat->emit(chat->context, &delta);
-}
-
-/* Hands over a text as it was read where it is whole and valid, which nearly every one is. */
-static int hand_over_text(chat_t *chat, raaf_chunk_type_t type, size_t slot, open_text_t which,
-                          const char *bytes, size_t len) {
-    choice_t *choice = choice_at(chat, slot);
-    int rc;
-
-    if (choice->open[which].len == 0 && raaf_utf8_valid(bytes, len)) {
-        return emit_text(chat, type, choice->index, bytes, len);
-    }
-    raaf_buffer_clear(&chat->repaired, KEEP_BYTES);
-    rc = capped(raaf_utf8_repair(&choice->open[which], bytes, len, &chat->repaired));
-    if (rc != RAAF_OK) return rc;
-    return emit_text(chat, type, choice->index, chat->repaired.bytes, chat->repaired.len);
-}
 
 static int hand_over_open_text(chat_t *chat, raaf_chunk_type_t type, size_t slot,
                                open_text_t which) {
     choice_t *choice = choice_at(chat, slot);
-    int rc;
 
-    if (choice->open[which].len == 0) return RAAF_OK;
-    raaf_buffer_clear(&chat->repaired, KEEP_BYTES);
-    rc = capped(raaf_utf8_finish(&choice->open[which], &chat->repaired));
-    if (rc != RAAF_OK) return rc;
-    return emit_text(chat, type, choice->index, chat->repaired.bytes, chat->repaired.len);
+    return raaf_delta_sink_end_text(&chat->sink, type, choice->index, &choice->open[which]);
 }
 
 static int close_texts(chat_t *chat, size_t slot) {
@@ -127,11 +72,12 @@ static int close_texts(chat_t *chat, size_t slot) {
 static int hand_over_channel(chat_t *chat, const raaf_chat_said_choice_t *said_choice,
                              raaf_chat_channel_t channel, raaf_chunk_type_t type,
                              open_text_t which) {
-    const raaf_chat_range_t range = said_choice->texts[channel];
+    const raaf_range_t range = said_choice->texts[channel];
+    choice_t *choice = choice_at(chat, said_choice->slot);
 
     if (range.len == 0) return RAAF_OK;
-    return hand_over_text(chat, type, said_choice->slot, which,
-                          chat->said.texts[channel].bytes + range.start, range.len);
+    return raaf_delta_sink_text(&chat->sink, type, choice->index, &choice->open[which],
+                                chat->said.texts[channel].bytes + range.start, range.len);
 }
 
 static int hand_over_texts(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
@@ -156,33 +102,15 @@ static bool same(const raaf_buffer_t *buffer, raaf_slice_t slice) {
            (slice.len == 0 || memcmp(buffer->bytes, slice.bytes, slice.len) == 0);
 }
 
-static call_t *find_call_by_index(const chat_t *chat, uint32_t choice, int64_t index) {
-    for (size_t i = call_count(chat); i > 0; i--) {
-        call_t *call = call_at(chat, i - 1);
-
-        if (call->choice == choice && call->index == index) return call;
-    }
-    return NULL;
-}
-
-static call_t *find_call_by_id(const chat_t *chat, uint32_t choice, raaf_slice_t id) {
-    for (size_t i = call_count(chat); i > 0; i--) {
-        call_t *call = call_at(chat, i - 1);
-
-        if (call->choice == choice && same(&call->id, id)) return call;
-    }
-    return NULL;
-}
-
 /* The call that a fragment goes on with, or NULL where it begins one. */
-static call_t *find_call(const chat_t *chat, const choice_t *choice,
-                         const raaf_chat_fragment_t *fragment) {
-    const raaf_slice_t id = raaf_chat_said_note(&chat->said, fragment->id);
+static raaf_tool_call_t *find_call(const chat_t *chat, const choice_t *choice,
+                                   const raaf_chat_fragment_t *fragment) {
+    const raaf_slice_t id = raaf_notes_get(&chat->said.notes, fragment->id);
     const bool has_name = fragment->name.len > 0;
-    call_t *call;
+    raaf_tool_call_t *call;
 
     if (fragment->has_index) {
-        call = find_call_by_index(chat, choice->index, fragment->index);
+        call = raaf_tool_calls_by_index(&chat->calls, choice->index, fragment->index);
         /* Some servers give every call the index 0; a new id alone may come with each fragment. */
         if (call != NULL && has_name && call->name.len > 0 && id.len > 0 && call->id.len > 0 &&
             !same(&call->id, id)) {
@@ -190,87 +118,34 @@ static call_t *find_call(const chat_t *chat, const choice_t *choice,
         }
         return call;
     }
-    if (id.len > 0) return find_call_by_id(chat, choice->index, id);
+    if (id.len > 0) return raaf_tool_calls_by_id(&chat->calls, choice->index, id);
     if (!choice->has_call) return NULL;
-    call = call_at(chat, choice->last_call);
+    call = raaf_tool_calls_at(&chat->calls, choice->last_call);
     return has_name && call->name.len > 0 ? NULL : call;
 }
 
-static int64_t free_index(const chat_t *chat, uint32_t choice) {
-    int64_t index = 0;
-
-    for (size_t i = 0; i < call_count(chat); i++) {
-        if (call_at(chat, i)->choice == choice) index++;
-    }
-    while (find_call_by_index(chat, choice, index) != NULL) {
-        index++;
-    }
-    return index;
-}
-
 static int begin_call(chat_t *chat, const choice_t *choice, const raaf_chat_fragment_t *fragment,
-                      call_t **begun) {
-    call_t call = {.choice = choice->index};
-    int rc;
+                      raaf_tool_call_t **begun) {
+    const int64_t index = fragment->has_index
+                              ? fragment->index
+                              : raaf_tool_calls_free_index(&chat->calls, choice->index);
 
-    call.index = fragment->has_index ? fragment->index : free_index(chat, choice->index);
-    raaf_buffer_init(&call.id, MAX_LABEL);
-    raaf_buffer_init(&call.name, MAX_LABEL);
-    raaf_buffer_init(&call.arguments, MAX_ARGUMENTS);
-    if ((rc = push(&chat->calls, &call, sizeof call)) != RAAF_OK) return rc;
-    *begun = call_at(chat, call_count(chat) - 1);
-    return RAAF_OK;
-}
-
-/* An id stays the first one; a name may be repeated whole, or come in pieces. */
-static int add_labels(call_t *call, raaf_slice_t id, raaf_slice_t name) {
-    int rc = RAAF_OK;
-
-    if (call->id.len == 0) rc = capped(raaf_buffer_append(&call->id, id.bytes, id.len));
-    if (rc == RAAF_OK && !same(&call->name, name)) {
-        rc = capped(raaf_buffer_append(&call->name, name.bytes, name.len));
-    }
-    return rc;
-}
-
-static int emit_call(const chat_t *chat, raaf_chunk_type_t type, const call_t *call,
-                     raaf_slice_t text) {
-    const raaf_delta_t delta = {
-        .type = type,
-        .choice = call->choice,
-        .text = text,
-        .tool_index = call->index,
-        .tool_id = slice_of(&call->id),
-        .tool_name = slice_of(&call->name),
-    };
-    return chat->emit(chat->context, &delta);
-}
-
-/* The arguments from [start] on. */
-static int emit_call_delta(const chat_t *chat, const call_t *call, size_t start) {
-    const raaf_slice_t all = slice_of(&call->arguments);
-
-    return emit_call(chat, RAAF_CHUNK_TOOL_CALL_DELTA, call,
-                     (raaf_slice_t){all.bytes + start, all.len - start});
+    return raaf_tool_calls_begin(&chat->calls, choice->index, index, begun);
 }
 
 static int hand_over_fragment(chat_t *chat, size_t slot, const raaf_chat_fragment_t *fragment) {
     choice_t *choice = choice_at(chat, slot);
-    const raaf_slice_t arguments = raaf_chat_said_note(&chat->said, fragment->arguments);
-    call_t *call = find_call(chat, choice, fragment);
-    size_t start;
+    const raaf_slice_t arguments = raaf_notes_get(&chat->said.notes, fragment->arguments);
+    raaf_tool_call_t *call = find_call(chat, choice, fragment);
     int rc;
 
     if (call == NULL && (rc = begin_call(chat, choice, fragment, &call)) != RAAF_OK) return rc;
     choice->has_call = true;
-    choice->last_call = (size_t)(call - call_at(chat, 0));
+    choice->last_call = (size_t)(call - raaf_tool_calls_at(&chat->calls, 0));
 
-    rc = add_labels(call, raaf_chat_said_note(&chat->said, fragment->id),
-                    raaf_chat_said_note(&chat->said, fragment->name));
-    if (rc != RAAF_OK) return rc;
-    start = call->arguments.len;
-    rc = capped(raaf_utf8_repair(&call->open, arguments.bytes, arguments.len, &call->arguments));
-    return rc == RAAF_OK ? emit_call_delta(chat, call, start) : rc;
+    rc = raaf_tool_call_label(call, raaf_notes_get(&chat->said.notes, fragment->id),
+                              raaf_notes_get(&chat->said.notes, fragment->name));
+    return rc == RAAF_OK ? raaf_tool_call_add(call, arguments, &chat->sink) : rc;
 }
 
 static int hand_over_fragments(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
@@ -285,57 +160,35 @@ static int hand_over_fragments(chat_t *chat, const raaf_chat_said_choice_t *said
     return rc;
 }
 
-static int close_call(chat_t *chat, call_t *call) {
-    const size_t start = call->arguments.len;
-    int rc = capped(raaf_utf8_finish(&call->open, &call->arguments));
-
-    if (rc == RAAF_OK && call->arguments.len > start) rc = emit_call_delta(chat, call, start);
-    if (rc != RAAF_OK) return rc;
-    call->whole = true;
-    rc = emit_call(chat, RAAF_CHUNK_TOOL_CALL, call, slice_of(&call->arguments));
-    raaf_buffer_free(&call->arguments);
-    return rc;
-}
-
-static int close_calls(chat_t *chat, uint32_t choice) {
-    int rc = RAAF_OK;
-
-    for (size_t i = 0; i < call_count(chat) && rc == RAAF_OK; i++) {
-        call_t *call = call_at(chat, i);
-
-        if (call->choice == choice && !call->whole) rc = close_call(chat, call);
-    }
-    return rc;
-}
-
 /* ---- handing over: the rest ---- */
 
 static int finish_choice(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
     choice_t *choice = choice_at(chat, said_choice->slot);
-    const raaf_slice_t reason = raaf_chat_said_note(&chat->said, said_choice->finish_reason);
+    const raaf_slice_t reason = raaf_notes_get(&chat->said.notes, said_choice->finish_reason);
     const raaf_delta_t delta = {.type = RAAF_CHUNK_FINISH, .choice = choice->index, .text = reason};
     int rc;
 
     if ((rc = close_texts(chat, said_choice->slot)) != RAAF_OK) return rc;
-    if ((rc = close_calls(chat, choice->index)) != RAAF_OK) return rc;
+    if ((rc = raaf_tool_calls_close(&chat->calls, choice->index, &chat->sink)) != RAAF_OK)
+        return rc;
     if (choice->finished) return RAAF_OK;
 
     choice->finished = true;
     chat->finished_choices++;
     chat->settled = false;
-    return chat->emit(chat->context, &delta);
+    return raaf_delta_sink_put(&chat->sink, &delta);
 }
 
 static int hand_over_usage(chat_t *chat) {
     const raaf_chat_usage_t *usage =
         chat->said.usage.given ? &chat->said.usage : &chat->said.groq_usage;
     const raaf_delta_t delta = {.type = RAAF_CHUNK_USAGE,
-                                .text = raaf_chat_said_note(&chat->said, usage->json),
+                                .text = raaf_notes_get(&chat->said.notes, usage->json),
                                 .usage = usage->counts};
 
     if (!usage->given) return RAAF_OK;
     chat->settled = choice_count(chat) > 0 && chat->finished_choices == choice_count(chat);
-    return chat->emit(chat->context, &delta);
+    return raaf_delta_sink_put(&chat->sink, &delta);
 }
 
 static int find_slot(chat_t *chat, uint32_t index, size_t *slot) {
@@ -373,21 +226,20 @@ static int hand_over_said(chat_t *chat) {
 }
 
 static int emit_fault(chat_t *chat, raaf_slice_t json, const raaf_chat_fault_fields_t *fields) {
-    const raaf_chat_said_t *said = &chat->said;
-    const raaf_delta_t delta = {
-        .type = RAAF_CHUNK_ERROR,
-        .text = json,
-        .error_message = raaf_chat_said_note(said, fields->message),
-        .error_type = raaf_chat_said_note(said, fields->type),
-        .error_code = raaf_chat_said_note(said, fields->code),
-        .error_param = raaf_chat_said_note(said, fields->param),
+    const raaf_notes_t *notes = &chat->said.notes;
+    const raaf_fault_t fault = {
+        .json = json,
+        .message = raaf_notes_get(notes, fields->message),
+        .type = raaf_notes_get(notes, fields->type),
+        .code = raaf_notes_get(notes, fields->code),
+        .param = raaf_notes_get(notes, fields->param),
     };
-    const int rc = chat->emit(chat->context, &delta);
+    const int rc = raaf_delta_sink_fault(&chat->sink, &fault);
 
-    if (rc != RAAF_OK) return rc;
+    if (rc != RAAF_PROVIDER_ERROR) return rc;
     chat->failed = true;
     chat->done = true;
-    return RAAF_PROVIDER_ERROR;
+    return rc;
 }
 
 static int hand_over_fault(chat_t *chat, const raaf_sse_event_t *event) {
@@ -395,10 +247,10 @@ static int hand_over_fault(chat_t *chat, const raaf_sse_event_t *event) {
     int rc;
 
     if (said->fault != RAAF_CHAT_FAULT_OBJECT) {
-        rc = raaf_chat_said_set_note(said, &said->fault_json, event->data, event->data_len);
+        rc = raaf_notes_set(&said->notes, &said->fault_json, event->data, event->data_len);
         if (rc != RAAF_OK) return rc;
     }
-    return emit_fault(chat, raaf_chat_said_note(said, said->fault_json),
+    return emit_fault(chat, raaf_notes_get(&said->notes, said->fault_json),
                       said->fault == RAAF_CHAT_FAULT_ROOT ? &said->root_fields
                                                           : &said->fault_fields);
 }
@@ -408,16 +260,16 @@ static int hand_over_raw_fault(chat_t *chat, const raaf_sse_event_t *event) {
     /* Three bytes more than can stay: a character that the cut goes through is seen as one. */
     const size_t most = MAX_RAW_MESSAGE + 3;
     raaf_chat_fault_fields_t fields = {0};
-    raaf_chat_range_t *message = &fields.message;
+    raaf_range_t *message = &fields.message;
     const char *bytes;
     int rc;
 
     raaf_chat_said_forget(&chat->said);
-    rc = raaf_chat_said_set_note(&chat->said, message, event->data,
-                                 event->data_len < most ? event->data_len : most);
+    rc = raaf_notes_set(&chat->said.notes, message, event->data,
+                        event->data_len < most ? event->data_len : most);
     if (rc != RAAF_OK) return rc;
     if (message->len > MAX_RAW_MESSAGE) {
-        bytes = chat->said.notes.bytes + message->start;
+        bytes = chat->said.notes.bytes.bytes + message->start;
         message->len = MAX_RAW_MESSAGE;
         while (((uint8_t)bytes[message->len] & 0xC0) == 0x80) {
             message->len--;
@@ -432,12 +284,10 @@ static void chat_init(void *state, raaf_delta_fn emit, void *context) {
     chat_t *chat = state;
 
     memset(chat, 0, sizeof *chat);
-    chat->emit = emit;
-    chat->context = context;
+    raaf_delta_sink_init(&chat->sink, emit, context);
     raaf_chat_said_init(&chat->said);
     raaf_buffer_init(&chat->choices, RAAF_CHAT_MAX_CHOICES * sizeof(choice_t));
-    raaf_buffer_init(&chat->calls, RAAF_CHAT_MAX_CALLS * sizeof(call_t));
-    raaf_buffer_init(&chat->repaired, SIZE_MAX);
+    raaf_tool_calls_init(&chat->calls);
 }
 
 static raaf_slice_t trimmed(const char *bytes, size_t len) {
@@ -498,7 +348,7 @@ static int chat_finish(void *state) {
     /* A call that was cut off is not a call: somebody might run it. */
     if (chat_progress(chat) == RAAF_PROGRESS_OPEN) return rc;
     for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
-        rc = close_calls(chat, choice_at(chat, i)->index);
+        rc = raaf_tool_calls_close(&chat->calls, choice_at(chat, i)->index, &chat->sink);
     }
     return rc;
 }
@@ -506,14 +356,9 @@ static int chat_finish(void *state) {
 static void chat_free(void *state) {
     chat_t *chat = state;
 
-    for (size_t i = 0; i < call_count(chat); i++) {
-        raaf_buffer_free(&call_at(chat, i)->id);
-        raaf_buffer_free(&call_at(chat, i)->name);
-        raaf_buffer_free(&call_at(chat, i)->arguments);
-    }
-    raaf_buffer_free(&chat->calls);
+    raaf_tool_calls_free(&chat->calls);
     raaf_buffer_free(&chat->choices);
-    raaf_buffer_free(&chat->repaired);
+    raaf_delta_sink_free(&chat->sink);
     raaf_chat_said_free(&chat->said);
 }
 

@@ -1,7 +1,6 @@
 #include "openai_chat_said.h"
 
 #include "result_code.h"
-#include "utf8.h"
 
 #include <string.h>
 
@@ -133,7 +132,7 @@ void raaf_chat_said_init(raaf_chat_said_t *said) {
     raaf_buffer_init(&said->fragments, RAAF_CHAT_MAX_CALLS * sizeof(raaf_chat_fragment_t));
     for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
         raaf_buffer_init(&said->texts[i], SIZE_MAX);
-    raaf_buffer_init(&said->notes, SIZE_MAX);
+    raaf_notes_init(&said->notes);
 }
 
 void raaf_chat_said_free(raaf_chat_said_t *said) {
@@ -141,7 +140,7 @@ void raaf_chat_said_free(raaf_chat_said_t *said) {
     raaf_buffer_free(&said->fragments);
     for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
         raaf_buffer_free(&said->texts[i]);
-    raaf_buffer_free(&said->notes);
+    raaf_notes_free(&said->notes);
     raaf_json_reader_free(&said->reader);
 }
 
@@ -150,13 +149,13 @@ void raaf_chat_said_forget(raaf_chat_said_t *said) {
     raaf_buffer_clear(&said->fragments, KEEP_BYTES);
     for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
         raaf_buffer_clear(&said->texts[i], KEEP_BYTES);
-    raaf_buffer_clear(&said->notes, KEEP_BYTES);
+    raaf_notes_forget(&said->notes);
     said->array_depth = 0;
     said->in_groq = false;
     said->usage.given = false;
     said->groq_usage.given = false;
     said->fault = RAAF_CHAT_NO_FAULT;
-    said->fault_json = (raaf_chat_range_t){0};
+    said->fault_json = (raaf_range_t){0};
     said->fault_fields = (raaf_chat_fault_fields_t){0};
     said->root_fields = (raaf_chat_fault_fields_t){0};
 }
@@ -190,11 +189,6 @@ static raaf_chat_fragment_t *fragment_now(const raaf_chat_said_t *said) {
     return fragment_at(said, fragment_count(said) - 1);
 }
 
-raaf_slice_t raaf_chat_said_note(const raaf_chat_said_t *said, raaf_chat_range_t range) {
-    if (range.len == 0) return (raaf_slice_t){"", 0};
-    return (raaf_slice_t){said->notes.bytes + range.start, range.len};
-}
-
 /* The caps are the limits of the buffers. */
 static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
     const int rc = raaf_buffer_append(buffer, item, size);
@@ -219,12 +213,12 @@ static int begin_fragment(raaf_chat_said_t *said, bool has_index) {
 }
 
 static void begin_text(raaf_chat_said_t *said, raaf_chat_channel_t channel) {
-    choice_now(said)->texts[channel] = (raaf_chat_range_t){.start = said->texts[channel].len};
+    choice_now(said)->texts[channel] = (raaf_range_t){.start = said->texts[channel].len};
 }
 
 static int add_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
                     const raaf_json_value_t *value) {
-    raaf_chat_range_t *range = &choice_now(said)->texts[channel];
+    raaf_range_t *range = &choice_now(said)->texts[channel];
 
     if (range->len == 0) range->start = said->texts[channel].len;
     range->len += value->len;
@@ -238,32 +232,15 @@ static int set_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
     return add_text(said, channel, value);
 }
 
-/* An earlier note of the same field is taken back where it was the last one. */
-static void begin_note(raaf_chat_said_t *said, raaf_chat_range_t *range) {
-    if (range->start + range->len == said->notes.len) said->notes.len -= range->len;
-    *range = (raaf_chat_range_t){.start = said->notes.len};
-}
-
-int raaf_chat_said_set_note(raaf_chat_said_t *said, raaf_chat_range_t *range, const char *bytes,
-                            size_t len) {
-    int rc;
-
-    begin_note(said, range);
-    rc = raaf_utf8_repair(NULL, bytes, len, &said->notes);
-    range->len = said->notes.len - range->start;
-    return rc;
-}
-
-static int set_label(raaf_chat_said_t *said, raaf_chat_range_t *range,
-                     const raaf_json_value_t *value) {
+static int set_label(raaf_chat_said_t *said, raaf_range_t *range, const raaf_json_value_t *value) {
     if (value->type != RAAF_JSON_STRING) return RAAF_OK;
-    return raaf_chat_said_set_note(said, range, value->bytes, value->len);
+    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
 }
 
-static int set_label_or_number(raaf_chat_said_t *said, raaf_chat_range_t *range,
+static int set_label_or_number(raaf_chat_said_t *said, raaf_range_t *range,
                                const raaf_json_value_t *value) {
     if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    return raaf_chat_said_set_note(said, range, value->bytes, value->len);
+    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
 }
 
 /* What carries the answer must not be dropped in silence: there a wrong type is an error. */
@@ -298,11 +275,8 @@ static int on_content(raaf_chat_said_t *said, const raaf_json_value_t *value) {
 }
 
 static int set_arguments(raaf_chat_said_t *said, const raaf_json_value_t *value) {
-    raaf_chat_range_t *range = &fragment_now(said)->arguments;
-
-    begin_note(said, range);
-    range->len = value->len;
-    return push(&said->notes, value->bytes, value->len);
+    return raaf_notes_set_raw(&said->notes, &fragment_now(said)->arguments, value->bytes,
+                              value->len);
 }
 
 /* An array counts as a whole, like an object; what stands in it is reported before it. */
@@ -360,11 +334,11 @@ static int on_usage(raaf_chat_said_t *said, const raaf_json_value_t *value) {
 
     if (value->type == RAAF_JSON_OPEN_OBJECT) {
         usage->counts = (raaf_usage_t)RAAF_USAGE_UNKNOWN;
-        usage->json = (raaf_chat_range_t){0};
+        usage->json = (raaf_range_t){0};
     }
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
     usage->given = true;
-    return raaf_chat_said_set_note(said, &usage->json, value->bytes, value->len);
+    return raaf_notes_set(&said->notes, &usage->json, value->bytes, value->len);
 }
 
 static int on_count(raaf_chat_said_t *said, uint8_t field, const raaf_json_value_t *value) {
@@ -384,10 +358,10 @@ static int on_fault(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     case RAAF_JSON_STRING:
         if (value->len == 0) return RAAF_OK;
         said->fault = RAAF_CHAT_FAULT_STRING;
-        return raaf_chat_said_set_note(said, &said->fault_fields.message, value->bytes, value->len);
+        return raaf_notes_set(&said->notes, &said->fault_fields.message, value->bytes, value->len);
     case RAAF_JSON_CLOSE_OBJECT:
         said->fault = RAAF_CHAT_FAULT_OBJECT;
-        return raaf_chat_said_set_note(said, &said->fault_json, value->bytes, value->len);
+        return raaf_notes_set(&said->notes, &said->fault_json, value->bytes, value->len);
     default:
         return RAAF_OK;
     }

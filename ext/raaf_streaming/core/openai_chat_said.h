@@ -12,6 +12,8 @@
 #include "buffer.h"
 #include "delta.h"
 #include "json_reader.h"
+#include "notes.h"
+#include "tool_calls.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +21,7 @@
 
 /* The caps of a response; one event is held to them too. */
 #define RAAF_CHAT_MAX_CHOICES 128
-#define RAAF_CHAT_MAX_CALLS 1024
+#define RAAF_CHAT_MAX_CALLS RAAF_TOOL_CALLS_MAX
 
 /* Kinds of text; reasoning in the order in which one is preferred to the next. */
 typedef enum raaf_chat_channel {
@@ -35,18 +37,12 @@ typedef enum raaf_chat_channel {
 /* The channels before this one are reasoning. */
 #define RAAF_CHAT_REASONING_CHANNELS RAAF_CHAT_CONTENT
 
-/* A part of one of the buffers below. */
-typedef struct raaf_chat_range {
-    size_t start;
-    size_t len;
-} raaf_chat_range_t;
-
 typedef struct raaf_chat_fragment {
     bool has_index;
     int64_t index;
-    raaf_chat_range_t id; /* this and all below: in the notes */
-    raaf_chat_range_t name;
-    raaf_chat_range_t arguments; /* not repaired yet: a character may go on in the next fragment */
+    raaf_range_t id; /* this and all below: in the notes */
+    raaf_range_t name;
+    raaf_range_t arguments; /* not repaired yet: a character may go on in the next fragment */
 } raaf_chat_fragment_t;
 
 typedef struct raaf_chat_said_choice {
@@ -54,13 +50,13 @@ typedef struct raaf_chat_said_choice {
     size_t slot; /* for the dialect: where it keeps what it knows of this choice */
     size_t first_fragment;
     size_t fragment_count;
-    raaf_chat_range_t finish_reason; /* in the notes */
-    raaf_chat_range_t texts[RAAF_CHAT_CHANNEL_COUNT];
+    raaf_range_t finish_reason; /* in the notes */
+    raaf_range_t texts[RAAF_CHAT_CHANNEL_COUNT];
 } raaf_chat_said_choice_t;
 
 typedef struct raaf_chat_usage {
     bool given;
-    raaf_chat_range_t json; /* in the notes */
+    raaf_range_t json; /* in the notes */
     raaf_usage_t counts;
 } raaf_chat_usage_t;
 
@@ -72,10 +68,10 @@ typedef enum raaf_chat_fault {
 } raaf_chat_fault_t;
 
 typedef struct raaf_chat_fault_fields {
-    raaf_chat_range_t message;
-    raaf_chat_range_t type;
-    raaf_chat_range_t code;
-    raaf_chat_range_t param;
+    raaf_range_t message;
+    raaf_range_t type;
+    raaf_range_t code;
+    raaf_range_t param;
 } raaf_chat_fault_fields_t;
 
 typedef struct raaf_chat_said {
@@ -83,13 +79,13 @@ typedef struct raaf_chat_said {
     raaf_buffer_t choices;                        /* of raaf_chat_said_choice_t */
     raaf_buffer_t fragments;                      /* of raaf_chat_fragment_t */
     raaf_buffer_t texts[RAAF_CHAT_CHANNEL_COUNT]; /* as read */
-    raaf_buffer_t notes;  /* labels, error and usage: valid UTF-8; arguments as read */
+    raaf_notes_t notes;   /* labels, error and usage: valid UTF-8; arguments as read */
     unsigned array_depth; /* open arrays in `content`, or in `arguments` */
     bool in_groq;
     raaf_chat_usage_t usage;
     raaf_chat_usage_t groq_usage;
     raaf_chat_fault_t fault;
-    raaf_chat_range_t fault_json; /* in the notes */
+    raaf_range_t fault_json; /* in the notes */
     raaf_chat_fault_fields_t fault_fields;
     raaf_chat_fault_fields_t root_fields;
 } raaf_chat_said_t;
@@ -112,13 +108,6 @@ size_t raaf_chat_said_choice_count(const raaf_chat_said_t *said);
 /* Borrowed from [said], valid until the next event. */
 raaf_chat_said_choice_t *raaf_chat_said_choice(const raaf_chat_said_t *said, size_t i);
 const raaf_chat_fragment_t *raaf_chat_said_fragment(const raaf_chat_said_t *said, size_t i);
-
-/* The bytes of a note. Borrowed: valid until the next note is set. */
-raaf_slice_t raaf_chat_said_note(const raaf_chat_said_t *said, raaf_chat_range_t range);
-
-/* Keeps bytes as a note, as valid UTF-8. Return values: RAAF_OK, RAAF_NO_MEMORY. */
-int raaf_chat_said_set_note(raaf_chat_said_t *said, raaf_chat_range_t *range, const char *bytes,
-                            size_t len);
 
 void raaf_chat_said_free(raaf_chat_said_t *said);
 

@@ -3,6 +3,7 @@
 #include "result_code.h"
 #include "retry_after.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -20,7 +21,7 @@ void raaf_outcome_init(raaf_outcome_t *outcome) {
     raaf_buffer_init(&outcome->headers, RAAF_OUTCOME_MAX_HEADERS);
     raaf_buffer_init(&outcome->body, RAAF_OUTCOME_MAX_BODY);
     raaf_buffer_init(&outcome->usage_json, RAAF_OUTCOME_MAX_ERROR);
-    raaf_buffer_init(&outcome->finish_reason, RAAF_OUTCOME_MAX_ERROR);
+    raaf_buffer_init(&outcome->parts, RAAF_OUTCOME_MAX_PARTS);
     raaf_buffer_init(&outcome->error_message, RAAF_OUTCOME_MAX_ERROR);
     raaf_buffer_init(&outcome->error_type, RAAF_OUTCOME_MAX_ERROR);
     raaf_buffer_init(&outcome->error_code, RAAF_OUTCOME_MAX_ERROR);
@@ -32,7 +33,7 @@ void raaf_outcome_free(raaf_outcome_t *outcome) {
     raaf_buffer_free(&outcome->headers);
     raaf_buffer_free(&outcome->body);
     raaf_buffer_free(&outcome->usage_json);
-    raaf_buffer_free(&outcome->finish_reason);
+    raaf_buffer_free(&outcome->parts);
     raaf_buffer_free(&outcome->error_message);
     raaf_buffer_free(&outcome->error_type);
     raaf_buffer_free(&outcome->error_code);
@@ -104,8 +105,7 @@ raaf_slice_t raaf_outcome_find_header(const raaf_outcome_t *outcome, const char 
     return (raaf_slice_t){NULL, 0};
 }
 
-/* Replaces what the buffer holds. What does not fit is cut, at the start of a character. */
-static void keep(raaf_buffer_t *buffer, raaf_slice_t slice) {
+void raaf_outcome_keep(raaf_buffer_t *buffer, raaf_slice_t slice) {
     buffer->len = 0;
     if (slice.len > buffer->limit) {
         slice.len = buffer->limit;
@@ -118,19 +118,28 @@ static void keep(raaf_buffer_t *buffer, raaf_slice_t slice) {
 void raaf_outcome_usage(raaf_outcome_t *outcome, const raaf_delta_t *delta) {
     outcome->has_usage = true;
     outcome->usage = delta->usage;
-    keep(&outcome->usage_json, delta->text);
+    raaf_outcome_keep(&outcome->usage_json, delta->text);
 }
 
-void raaf_outcome_finish(raaf_outcome_t *outcome, const raaf_delta_t *delta) {
-    if (delta->choice == 0) keep(&outcome->finish_reason, delta->text);
+int raaf_outcome_part(raaf_outcome_t *outcome, const raaf_delta_t *delta, size_t at) {
+    raaf_buffer_t *parts = &outcome->parts;
+    char head[64];
+    const int len =
+        snprintf(head, sizeof head, "%s{\"at\":%zu,\"part\":", parts->len ? "," : "", at);
+    size_t before = parts->len;
+    int result = raaf_buffer_append(parts, head, (size_t)len);
+    if (result == RAAF_OK) result = raaf_buffer_append(parts, delta->text.bytes, delta->text.len);
+    if (result == RAAF_OK) result = raaf_buffer_append(parts, "}", 1);
+    if (result != RAAF_OK) parts->len = before;
+    return result == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : result;
 }
 
 void raaf_outcome_error(raaf_outcome_t *outcome, const raaf_delta_t *delta) {
-    keep(&outcome->error_json, delta->text);
-    keep(&outcome->error_message, delta->error_message);
-    keep(&outcome->error_type, delta->error_type);
-    keep(&outcome->error_code, delta->error_code);
-    keep(&outcome->error_param, delta->error_param);
+    raaf_outcome_keep(&outcome->error_json, delta->text);
+    raaf_outcome_keep(&outcome->error_message, delta->error_message);
+    raaf_outcome_keep(&outcome->error_type, delta->error_type);
+    raaf_outcome_keep(&outcome->error_code, delta->error_code);
+    raaf_outcome_keep(&outcome->error_param, delta->error_param);
 }
 
 void raaf_outcome_body(raaf_outcome_t *outcome, const char *bytes, size_t len) {

@@ -16,6 +16,7 @@
 
 #define RAAF_OUTCOME_MAX_BODY ((size_t)64 << 10)   /* bytes kept of an error body */
 #define RAAF_OUTCOME_MAX_HEADERS ((size_t)8 << 10) /* bytes kept of the response's headers */
+#define RAAF_OUTCOME_MAX_PARTS ((size_t)16 << 20)  /* bytes kept of what the next turn sends back */
 #define RAAF_OUTCOME_MAX_ERROR ((size_t)64 << 10)  /* bytes kept of an error inside a stream */
 
 typedef struct raaf_outcome {
@@ -28,7 +29,7 @@ typedef struct raaf_outcome {
     bool has_usage;
     raaf_usage_t usage;
     raaf_buffer_t usage_json;
-    raaf_buffer_t finish_reason; /* of choice 0, in the provider's word */
+    raaf_buffer_t parts;         /* of choice 0: {"at":N,"part":{…}}, divided by commas */
     raaf_buffer_t error_message; /* these five: of an error inside the stream */
     raaf_buffer_t error_type;
     raaf_buffer_t error_code;
@@ -58,10 +59,18 @@ void raaf_outcome_header(raaf_outcome_t *outcome, const char *line, size_t len);
 /* The value of a kept header, by its downcased name; length 0 if it did not come. Borrowed. */
 raaf_slice_t raaf_outcome_find_header(const raaf_outcome_t *outcome, const char *name);
 
-/* Keeps what a USAGE, FINISH or ERROR delta says. What does not fit or has no room is cut. */
+/* Keeps bytes in place of what [buffer] holds. What does not fit is cut, between characters. */
+void raaf_outcome_keep(raaf_buffer_t *buffer, raaf_slice_t slice);
+
+/* Keeps what a USAGE or ERROR delta says. What does not fit or has no room is cut. */
 void raaf_outcome_usage(raaf_outcome_t *outcome, const raaf_delta_t *delta);
-void raaf_outcome_finish(raaf_outcome_t *outcome, const raaf_delta_t *delta);
 void raaf_outcome_error(raaf_outcome_t *outcome, const raaf_delta_t *delta);
+
+/*
+ * Keeps a PART; [at]: bytes of the model call's content before it.
+ * Return values: RAAF_OK, RAAF_EVENT_TOO_LARGE, RAAF_NO_MEMORY.
+ */
+int raaf_outcome_part(raaf_outcome_t *outcome, const raaf_delta_t *delta, size_t at);
 
 /* Keeps bytes of a body, as many as fit. */
 void raaf_outcome_body(raaf_outcome_t *outcome, const char *bytes, size_t len);

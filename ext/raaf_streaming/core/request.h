@@ -35,6 +35,7 @@ typedef struct raaf_request_limits {
     size_t max_text;
     bool retain_text; /* false: no cumulative, for answers too large for memory */
     bool skip_malformed;
+    bool raw_events; /* hand over events that the dialect does not know */
 } raaf_request_limits_t;
 
 typedef struct raaf_request {

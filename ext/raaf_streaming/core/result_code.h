@@ -2,13 +2,14 @@
  * Result codes: what a function of the core returns, and how a stream ended.
  *
  * Every code stands once, here: the enum and the text both come from this table.
- * 0 is success, failures are negative; RAAF_STOP alone is positive: a callback asks its caller to
- * hand over nothing more, and that is no failure.
+ * 0 is success, failures are negative. What is positive is no failure: with RAAF_STOP a callback
+ * asks its caller to hand over nothing more; RAAF_UNKNOWN_EVENT is a dialect's word to its decoder.
  */
 #ifndef RAAF_RESULT_CODE_H
 #define RAAF_RESULT_CODE_H
 
 #define RAAF_RESULT_CODES(X)                                                                       \
+    X(RAAF_UNKNOWN_EVENT, 2, "an event that the dialect does not know")                            \
     X(RAAF_STOP, 1, "stopped by the receiver")                                                     \
     X(RAAF_OK, 0, "success")                                                                       \
     X(RAAF_NO_MEMORY, -1, "out of memory")                                                         \

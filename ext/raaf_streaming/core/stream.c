@@ -50,6 +50,7 @@ static void destroy(raaf_stream_t *stream) {
         raaf_text_release(stream->choices[i].content);
         raaf_text_release(stream->choices[i].reasoning);
         raaf_text_release(stream->choices[i].refusal);
+        raaf_buffer_free(&stream->choices[i].finish_reason);
     }
     free(stream->choices);
     raaf_request_free(stream->request);
@@ -81,8 +82,10 @@ raaf_choice_t *raaf_stream_choice(raaf_stream_t *stream, uint32_t index) {
         return NULL;
     }
     stream->choices = choices;
-    choices[stream->choice_count] = (raaf_choice_t){.index = index, .content = content};
-    return &choices[stream->choice_count++];
+    raaf_choice_t *choice = &choices[stream->choice_count++];
+    *choice = (raaf_choice_t){.index = index, .content = content};
+    raaf_buffer_init(&choice->finish_reason, RAAF_CHOICE_MAX_REASON);
+    return choice;
 }
 
 size_t raaf_stream_memory(const raaf_stream_t *stream) {

@@ -35,12 +35,15 @@ typedef enum raaf_stage {
 #define RAAF_COMMAND_CANCEL 2u
 #define RAAF_COMMAND_RESUME 4u /* the consumer has made room */
 
-/* The texts of one choice. Each is made when its first piece comes. */
+#define RAAF_CHOICE_MAX_REASON ((size_t)1 << 10) /* bytes kept of a finish reason */
+
+/* What one choice came to. Each text but the content is made when its first piece comes. */
 typedef struct raaf_choice {
     uint32_t index;
     raaf_text_t *content;
     raaf_text_t *reasoning;
     raaf_text_t *refusal;
+    raaf_buffer_t finish_reason; /* the provider's word */
 } raaf_choice_t;
 
 typedef struct raaf_stream {
@@ -48,6 +51,7 @@ typedef struct raaf_stream {
     struct raaf_reactor *reactor; /* holds a reference to it; set once, before the start */
     raaf_request_t *request;      /* owned; read-only from the start on */
     raaf_text_t *content;         /* the answer: choices[0].content, borrowed from there */
+    size_t content_start;         /* bytes of it that are not of this model call, but before it */
     uint64_t id;                  /* unique in the process */
     raaf_stream_queue_t queue;
 

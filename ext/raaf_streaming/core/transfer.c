@@ -376,6 +376,7 @@ raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_ho
                           request->limits.max_event) != RAAF_OK)
         goto fail;
     transfer->decoder.skip_malformed = request->limits.skip_malformed;
+    transfer->decoder.raw_events = request->limits.raw_events;
     if (!request->scripted && !prepare_easy(transfer)) goto fail_decoder;
     raaf_stream_retain(stream);
     stream->transfer = transfer;

@@ -2,7 +2,7 @@
 
 require_relative "../errors"
 require_relative "../streaming/core_providers"
-require_relative "../streaming/openai_chat_provider"
+require_relative "../streaming/providers/openai_chat"
 
 module RAAF
   # Which provider answers for which model.
@@ -54,8 +54,8 @@ module RAAF
 
       # raaf-core's OpenAIProvider cannot stream this way; where that is loaded, ours goes by its own name.
       def openai_class
-        ours = const_defined?(:OpenAIProvider, false) && OpenAIProvider <= Streaming::OpenAIChatProvider
-        ours ? OpenAIProvider : Streaming::OpenAIChatProvider
+        ours = const_defined?(:OpenAIProvider, false) && OpenAIProvider <= Streaming::Providers::OpenAIChat
+        ours ? OpenAIProvider : Streaming::Providers::OpenAIChat
       end
 
       def unknown_model(model)

@@ -22,6 +22,7 @@ module RAAF
     # | `:tool_call`       | a whole tool call                            | tool_name, tool_id, arguments           |
     # | `:tool_result`     | what a tool answered                         | tool_name, tool_id, result              |
     # | `:status`          | what is going on                             | status, delta                           |
+    # | `:raw`             | an event nobody knows, where asked for       | raw                                     |
     # | `:handoff`         | another agent goes on                        | handoff                                 |
     # | `:complete`        | the end of a whole answer                    | final_response, usage, finish_reason    |
     # | `:error`           | a failure; {#terminal?} unless a retry comes | error, exception, retry_after           |
@@ -38,13 +39,13 @@ module RAAF
     #   end
     class Chunk
       # The types a chunk can have for an application.
-      TYPES = %i[content reasoning refusal citation tool_call_delta tool_call tool_result status handoff
+      TYPES = %i[content reasoning refusal citation tool_call_delta tool_call tool_result status handoff raw
         complete error].freeze
 
       # What can be set from Ruby: by `Chunk.new(type:, …)` or a setter.
       ATTRIBUTES = %i[type delta cumulative seq choice metadata tool_name tool_id tool_index arguments raw_arguments
         result final_response usage finish_reason error exception retry_after session_id user_id
-        terminal stream_id citation status handoff].freeze
+        terminal stream_id citation status handoff raw].freeze
 
       # The keys of {#to_h}, by type. Source for the first five: the streaming guide, "Stream Chunk Types".
       FIELDS = {
@@ -58,7 +59,8 @@ module RAAF
         tool_call_delta: %i[type tool_name tool_id tool_index delta],
         citation: %i[type citation delta],
         status: %i[type status delta],
-        handoff: %i[type handoff delta]
+        handoff: %i[type handoff delta],
+        raw: %i[type raw]
       }.each_value(&:freeze).freeze
 
       # What every chunk answers in pattern matching, and what some types answer besides {FIELDS}.
@@ -172,6 +174,9 @@ module RAAF
       # @!method status=(status)
       #   @param status [Object] what is going on
       #   @return [void]
+      # @!method raw=(event)
+      #   @param event [Hash{Symbol=>String}] :event and :data
+      #   @return [void]
       # @!method handoff=(agent)
       #   @param agent [Object] who goes on
       #   @return [void]
@@ -197,6 +202,8 @@ module RAAF
       #   @return [Boolean] whether the type is :tool_call_delta
       # @!method status?
       #   @return [Boolean] whether the type is :status
+      # @!method raw?
+      #   @return [Boolean] whether the type is :raw
       # @!method handoff?
       #   @return [Boolean] whether the type is :handoff
       (TYPES - [:content]).each do |name|
@@ -268,9 +275,15 @@ module RAAF
         attribute(:finish_reason)
       end
 
-      # @return [Object, nil] the source, as the provider describes it, on :citation
+      # @return [Hash{Symbol=>Object}, Object, nil] the source, as the provider describes it, on :citation
       def citation
-        attribute(:citation)
+        attribute(:citation) || parse_citation
+      end
+
+      # @return [Hash{Symbol=>String}, nil] on :raw, the event as it came: its name under :event ("" where it has none)
+      #   and its :data
+      def raw
+        attribute(:raw) || raw_event
       end
 
       # @return [Object, nil] what is going on, on :status
@@ -399,6 +412,16 @@ module RAAF
         parsed.is_a?(Hash) ? parsed : {}
       rescue JSON::ParserError
         {}
+      end
+
+      def parse_citation
+        written = native_tool if citation?
+        JSON.parse(written[3], symbolize_names: true, max_nesting: false) if written
+      end
+
+      def raw_event
+        written = native_tool if raw?
+        {event: written[2].to_s, data: written[3]} if written
       end
 
       # Of a tool call that was made in Ruby.

@@ -76,6 +76,8 @@ module RAAF
       # @!attribute malformed_events
       #   @return [Symbol] :error (a malformed event ends the stream in a ProtocolError) or :skip (it is counted and
       #     left out). Default :error.
+      # @!attribute raw_events
+      #   @return [Boolean] whether events that nobody knows are handed over as `:raw` chunks. Default false.
       # @!attribute ca_file
       #   @return [String, nil] path of the trusted certificates, PEM. Default nil: the environment's SSL_CERT_FILE,
       #     else libcurl's own.

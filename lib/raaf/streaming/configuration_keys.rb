@@ -84,6 +84,7 @@ module RAAF
         Key.new(:max_line_bytes, 8 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
         Key.new(:max_event_bytes, 16 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
         Key.new(:malformed_events, :error, ":error or :skip", ->(value) { %i[error skip].include?(value) }),
+        Key.new(:raw_events, false, "true or false", BOOLEAN),
         Key.new(:ca_file, nil, "nil or the path of a readable file",
           ->(value) {
             value.nil? || (value.respond_to?(:to_str) || value.respond_to?(:to_path)) && File.readable?(value)

@@ -47,7 +47,8 @@ module RAAF
       # @return [Hash{Symbol=>Object}] as every provider's, and :proxy (false: never through one) and :failure
       #   (callable: what the provider's code raised, or nil)
       def build_request(messages:, model:, settings: {}, tools: [])
-        call = Call.new(@provider, name: name, secrets: secrets, messages: messages, model: model.to_s,
+        call = Call.new(@provider, name: name, secrets: secrets, model: model.to_s,
+          messages: messages.map { |message| message.except(:parts) }, # another provider's
           tools: tools.empty? ? nil : tools, **taken(settings))
         server = Server.new(name) { |response| call.answer(response) }
         {url: server.url, headers: {"Content-Type" => "application/json", "Accept" => "text/event-stream"}, body: "{}",

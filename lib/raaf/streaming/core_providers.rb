@@ -2,7 +2,7 @@
 
 require_relative "../errors"
 require_relative "core_bridge"
-require_relative "openai_chat_provider"
+require_relative "providers/openai_chat"
 
 module RAAF
   module Streaming
@@ -14,9 +14,16 @@ module RAAF
     module CoreProviders
       # Where one of theirs keeps what ours needs. Instance variables are the only place: it has no readers.
       #
-      # ours: the names of our classes in RAAF::Streaming, of which the first that exists is taken. base: a callable
-      # that finds the address. key: false where none is needed. headers: a callable, for what else it sends.
-      Mapping = Struct.new(:ours, :base, :key, :headers, keyword_init: true)
+      # ours: the names of our classes in {Providers}, of which the first that exists is taken, after one that has the
+      # name of theirs (Groq for GroqProvider). base: a callable that finds the address. path: the end of an address
+      # that theirs leaves to the request, and ours perhaps does not. key: false where none is needed. headers: a
+      # callable, for what else it sends.
+      Mapping = Struct.new(:ours, :base, :path, :key, :headers, keyword_init: true) do
+        # @implements Mapping
+        def initialize(ours:, base: BASE, key: true, **more)
+          super
+        end
+      end
 
       # @param provider [Object]
       # @param path [Array<Symbol>] instance variables, each one's of the object before
@@ -26,38 +33,35 @@ module RAAF
       end
 
       BASE = ->(provider) { dig(provider, :@api_base) }
-      CHAT = Mapping.new(ours: %i[OpenAIChatProvider], base: BASE, key: true).freeze
+      CHAT = Mapping.new(ours: %i[OpenAIChat]).freeze
 
       # Every one of theirs that has a counterpart, and through OpenAICompatibleProvider those that inherit from it:
       # DeepSeek, Qwen, GLM, MiMo, Scaleway, OVH, Nebius. CohereProvider has none.
       # Source: raaf-ai/raaf, core/lib/raaf/models and providers/lib/raaf.
       MAPPINGS = {
         "OpenAIProvider" => CHAT,
-        "ResponsesProvider" => Mapping.new(ours: %i[OpenAIResponsesProvider OpenAIChatProvider], base: BASE, key: true),
+        "ResponsesProvider" => Mapping.new(ours: %i[OpenAIResponses OpenAIChat]),
         "OpenAICompatibleProvider" => CHAT,
         "GroqProvider" => CHAT,
         "HuggingFaceProvider" => CHAT,
         "MoonshotProvider" => CHAT,
         "TogetherProvider" => CHAT,
         "XAIProvider" => CHAT,
-        "OpenRouterProvider" => Mapping.new(
-          ours: %i[OpenAIChatProvider], base: BASE, key: true,
-          headers: lambda do |provider|
-            {"HTTP-Referer" => dig(provider, :@site_url), "X-Title" => dig(provider, :@site_name)}
-          end
-        ),
+        "OpenRouterProvider" => Mapping.new(ours: %i[OpenAIChat], headers: lambda do |provider|
+          {"HTTP-Referer" => dig(provider, :@site_url), "X-Title" => dig(provider, :@site_name)}
+        end),
         "PerplexityProvider" => Mapping.new(
-          ours: %i[OpenAIChatProvider], base: ->(provider) { dig(provider, :@http_client, :@api_base) }, key: true
+          ours: %i[OpenAIChat], base: ->(provider) { dig(provider, :@http_client, :@api_base) }
         ),
         "LitellmProvider" => Mapping.new(
-          ours: %i[OpenAIChatProvider], base: ->(provider) { "#{dig(provider, :@base_url)}/v1" }, key: false
+          ours: %i[OpenAIChat], base: ->(provider) { "#{dig(provider, :@base_url)}/v1" }, key: false
         ),
-        "AnthropicProvider" => Mapping.new(ours: %i[AnthropicMessagesProvider], base: BASE, key: true),
-        "GeminiProvider" => Mapping.new(ours: %i[GeminiGenerateProvider], base: BASE, key: true),
+        "AnthropicProvider" => Mapping.new(ours: %i[AnthropicMessages], path: "/v1"),
+        "GeminiProvider" => Mapping.new(ours: %i[GeminiGenerate], path: "/v1beta"),
         "OllamaProvider" => Mapping.new(
-          ours: %i[OllamaChatProvider], base: ->(provider) { dig(provider, :@host) }, key: false
+          ours: %i[OllamaChat], base: ->(provider) { dig(provider, :@host) }, path: "/api", key: false
         )
-      }.transform_keys { |name| "RAAF::Models::#{name}" }.freeze
+      }.freeze
 
       # The namespace of theirs.
       THEIRS = "RAAF::Models::"
@@ -74,18 +78,13 @@ module RAAF
       # @return [Object] one that responds to build_request; the given one where nothing is known of it
       # @raise [Errors::ConfigurationError] for one of theirs whose key or address is not known
       def adapt(provider)
-        mapping = mapping_of(provider)
-        our_class = mapping && our_class(mapping)
+        names = streams_as_theirs?(provider) ? names_of(provider) : []
+        mapping = MAPPINGS[names.last]
+        our_class = our_class(names, mapping) if mapping
         return convert(provider, mapping, our_class) if our_class
         return provider unless provider.respond_to?(:stream_completion)
 
         CoreBridge.new(provider, name: short_name(provider))
-      end
-
-      def mapping_of(provider)
-        return unless streams_as_theirs?(provider)
-
-        MAPPINGS[provider.class.ancestors.map(&:name).find { |name| MAPPINGS.key?(name) }]
       end
 
       def streams_as_theirs?(provider)
@@ -93,9 +92,19 @@ module RAAF
         methods.all? { |name| provider.method(name).owner.name.to_s.start_with?(THEIRS) }
       end
 
-      def our_class(mapping)
-        name = mapping.ours.find { |known| Streaming.const_defined?(known, false) }
-        Streaming.const_get(name, false) if name
+      # @return [Array<String>] its classes among theirs, up to the one that has a counterpart
+      def names_of(provider)
+        names = provider.class.ancestors.filter_map { |ancestor| ancestor.name if ancestor.name&.start_with?(THEIRS) }
+        names = names.map { |name| name.delete_prefix(THEIRS) }
+        last = names.index { |name| MAPPINGS.key?(name) }
+        last ? names[0..last].to_a : []
+      end
+
+      # Looked up at each run, so that the order of loading does not matter.
+      def our_class(names, mapping)
+        known = names.map { |name| name.delete_suffix("Provider") } + mapping.ours
+        name = known.find { |one| Providers.const_defined?(one, false) }
+        Providers.const_get(name, false) if name
       end
 
       def convert(provider, mapping, our_class)
@@ -104,28 +113,23 @@ module RAAF
         # Without them ours would take its own from the environment, and one of the two is another's.
         raise not_set_up(provider) if base.to_s.empty? || (mapping.key && key.to_s.empty?)
 
-        our_class.new(base_url: base, **key_of(mapping, our_class, key), **extras(provider, mapping, our_class, key))
-      end
-
-      def key_of(mapping, our_class, key)
-        (mapping.key || takes?(our_class, :api_key)) ? {api_key: key} : {}
-      end
-
-      def extras(provider, mapping, our_class, key)
         name = short_name(provider)
         headers = mapping.headers ? mapping.headers.call(provider).compact : {}
-        headers = headers.merge(unsent(name, key))
-        {name: name, headers: headers}.select { |keyword, _| takes?(our_class, keyword) }
+        our_class.new(api_key: key, base_url: address(base.to_s, mapping, our_class), name: name,
+          headers: headers.merge(unsent(name, key, our_class)))
+      end
+
+      def address(base, mapping, our_class)
+        ending = mapping.path.to_s
+        return base if base.end_with?(ending) || !our_class::DEFAULT_BASE_URL.to_s.end_with?(ending)
+
+        base.chomp("/") + ending
       end
 
       # What ours would take from the environment: a header that is nil is not sent.
-      def unsent(name, key)
+      def unsent(name, key, our_class)
         others = (name == "openai") ? {} : {"OpenAI-Organization" => nil, "OpenAI-Project" => nil}
-        key.to_s.empty? ? others.merge("Authorization" => nil) : others
-      end
-
-      def takes?(our_class, keyword)
-        our_class.instance_method(:initialize).parameters.any? { |_, name| name == keyword }
+        key.to_s.empty? ? others.merge(our_class::KEY_HEADER => nil) : others
       end
 
       # "openai" for its two; else the class's name: GroqProvider is "groq".
@@ -138,13 +142,13 @@ module RAAF
 
       def not_set_up(provider)
         Errors::ConfigurationError.new(
-          "#{provider.class} has no api_key or no address that can be read; give it both, or use one of " \
-          "RAAF::Streaming's own providers", provider: short_name(provider)
+          "#{provider.class} has no api_key or no address that can be read; give it both, or use a provider of " \
+          "RAAF::Streaming::Providers", provider: short_name(provider)
         )
       end
 
-      private_class_method :mapping_of, :streams_as_theirs?, :our_class, :convert, :key_of, :extras, :unsent, :takes?,
-        :short_name, :not_set_up
+      private_class_method :streams_as_theirs?, :names_of, :our_class, :convert, :address, :unsent, :short_name,
+        :not_set_up
     end
   end
 end

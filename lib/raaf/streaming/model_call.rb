@@ -105,9 +105,12 @@ module RAAF
       def result(native, text, error: nil)
         outcome = native.outcome
         calls = native.tool_calls.select { |chunk| chunk.choice.zero? }.map { |chunk| tool_call(chunk) }
-        text = conclude(text) if calls.empty? && error.nil?
-        Result.new(messages: messages + [Result.assistant_message(text, tool_calls: calls)], final_output: text,
-          usage: usage(outcome), finish_reason: outcome[:finish_reason], tool_calls: calls,
+        said = text
+        text = conclude(said) if calls.empty? && error.nil?
+        message = Result.assistant_message(text, tool_calls: calls,
+          parts: (parts(outcome) if text == said)) # their places are counted in what was said
+        Result.new(messages: messages + [message], final_output: text, usage: usage(outcome),
+          finish_reason: outcome[:finish_reason], tool_calls: calls, choices: choices(outcome),
           reasoning: outcome[:reasoning], refusal: outcome[:refusal], error: error,
           request_id: ErrorFactory.request_id(outcome[:headers]), stream_id: run_context.stream_id,
           model: @request[:model], provider: @request[:provider], timings: outcome[:timings].compact,
@@ -163,11 +166,28 @@ module RAAF
         @limits ||= TIMES.transform_values { |key| @config.public_send(key) }
           .merge(SIZES.transform_values { |key| @config.public_send(key) })
           .merge(coalesce: @config.chunk_buffer_timeout / 1000.0, coalesce_chars: @config.chunk_buffer_size,
-            retain_text: @config.retain_text, skip_malformed: @config.malformed_events == :skip)
+            retain_text: @config.retain_text, skip_malformed: @config.malformed_events == :skip,
+            raw_events: @config.raw_events)
       end
 
       def tool_call(chunk)
         {id: chunk.tool_id, name: chunk.tool_name, arguments: chunk.arguments, raw_arguments: chunk.raw_arguments}
+      end
+
+      # What the same provider gets back in the next turn.
+      def parts(outcome)
+        json = outcome[:parts] or return
+        {provider: @request[:provider], items: JSON.parse(json, symbolize_names: true, max_nesting: false)}
+      end
+
+      # Only where there are several; of one the Result knows all.
+      def choices(outcome)
+        texts = outcome[:choices]
+        return if texts.size < 2
+
+        texts.sort.map do |index, text|
+          {index: index, text: text.to_s, finish_reason: FinishReason.normalize(outcome[:finish_reasons][index])}
+        end
       end
 
       def usage(outcome)

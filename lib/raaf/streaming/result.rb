@@ -29,6 +29,9 @@ module RAAF
       # @return [Array<Hash{Symbol=>Object}>] the tool calls of the last turn: :id, :name, :arguments (Hash) and
       #   :raw_arguments (String)
       attr_reader :tool_calls
+      # @return [Array<Hash{Symbol=>Object}>] all answers, where several were asked for (`n` above 1): :index, :text,
+      #   :finish_reason; of one answer alone, that one
+      attr_reader :choices
       # @return [String, nil] the model's thinking, where it was shown
       attr_reader :reasoning
       # @return [String, nil] the words by which the model refused
@@ -56,6 +59,7 @@ module RAAF
       # @param usage [Hash, nil]
       # @param finish_reason [String, nil] the provider's word; it is normalised
       # @param tool_calls [Array<Hash>, nil]
+      # @param choices [Array<Hash>, nil] nil: the one answer
       # @param reasoning [String, nil]
       # @param refusal [String, nil]
       # @param error [Exception, nil]
@@ -66,15 +70,16 @@ module RAAF
       # @param timings [Hash, nil] seconds
       # @param turns [Integer]
       # @param last_agent [Agent, nil]
-      def initialize(messages: [], final_output: nil, usage: nil, finish_reason: nil, tool_calls: nil, reasoning: nil,
-        refusal: nil, error: nil, request_id: nil, stream_id: nil, model: nil, provider: nil, timings: nil, turns: 1,
-        last_agent: nil)
+      def initialize(messages: [], final_output: nil, usage: nil, finish_reason: nil, tool_calls: nil, choices: nil,
+        reasoning: nil, refusal: nil, error: nil, request_id: nil, stream_id: nil, model: nil, provider: nil,
+        timings: nil, turns: 1, last_agent: nil)
         @messages = messages
         @final_output = final_output || last_content
         @usage = usage || {}
         @raw_finish_reason = finish_reason
         @finish_reason = FinishReason.normalize(finish_reason)
         @tool_calls = tool_calls || []
+        @choices = choices || [{index: 0, text: @final_output, finish_reason: @finish_reason}]
         @reasoning = reasoning
         @refusal = refusal
         @error = error
@@ -91,9 +96,13 @@ module RAAF
       #
       # @param content [String] the answer's text
       # @param tool_calls [Array<Hash>] each with :id, :name and :raw_arguments
-      # @return [Hash{Symbol=>Object}] role, content and, where there are any, tool_calls as OpenAI writes them
-      def self.assistant_message(content, tool_calls: [])
-        message = {role: "assistant", content: content}
+      # @param parts [Hash{Symbol=>Object}, nil] what else the answer had, in its provider's own form (signatures of
+      #   reasoning, blocks of the provider's own tools): :provider, and :items, each with :at (bytes of content before
+      #   it) and :part. The same provider gets them back in the next turn; others never see them
+      # @return [Hash{Symbol=>Object}] role, content and, where there are any, tool_calls as OpenAI writes them, and
+      #   parts
+      def self.assistant_message(content, tool_calls: [], parts: nil)
+        message = {role: "assistant", content: content, parts: parts}.compact
         return message if tool_calls.empty?
 
         message.merge(tool_calls: tool_calls.map do |call|

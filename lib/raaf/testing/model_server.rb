@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative "openai_chat_wire"
+require_relative "wires"
 require_relative "model_server/errors"
 require_relative "model_server/clock"
 require_relative "model_server/prompt"

@@ -16,6 +16,9 @@ module RAAF
     #   wire = RAAF::Testing::OpenAIChatWire.new(model: "gpt-4o")
     #   [wire.role, wire.content("Hel"), wire.content("lo"), wire.finish("stop"), wire.done].join
     class OpenAIChatWire
+      # The content type of its streams.
+      CONTENT_TYPE = "text/event-stream; charset=utf-8"
+
       # What ends a stream in this format.
       DONE = "data: [DONE]\n\n"
 

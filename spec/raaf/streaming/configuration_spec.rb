@@ -13,7 +13,7 @@ RSpec.describe RAAF::Streaming::Configuration do
       chunk_processing_queue: :streaming_chunks, retain_text: true, max_text_bytes: 67_108_864,
       messages_per_minute_per_user: nil, authorize: nil, finish_grace: 1, queue_max_items: 1024,
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
-      ca_file: nil, proxy: nil, context_in_instructions: true
+      raw_events: false, ca_file: nil, proxy: nil, context_in_instructions: true
     )
   end
 
@@ -40,6 +40,7 @@ RSpec.describe RAAF::Streaming::Configuration do
     queue_max_bytes: [[1], [0]],
     max_line_bytes: [[1], [0]],
     max_event_bytes: [[1], [0]],
+    raw_events: [[true, false], [nil, 1, "true"]],
     malformed_events: [%i[error skip], [:ignore, nil, "skip"]],
     ca_file: [[nil, __FILE__], ["/nowhere/ca.pem", 1]],
     proxy: [[nil, false, "http://proxy:3128", "https://proxy"], [true, "socks5://proxy:1080", "proxy:3128", "", "http://"]],

@@ -122,7 +122,7 @@ RSpec.describe "this gem with raaf-core's classes" do
       end
 
       it "takes none of its names" do
-        expect(fact(:names)).to eq([true, "constant", "Module", false, "RAAF::Streaming::OpenAIChatProvider"])
+        expect(fact(:names)).to eq([true, "constant", "Module", false, "RAAF::Streaming::Providers::OpenAIChat"])
       end
     end
   end

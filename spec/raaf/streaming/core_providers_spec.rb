@@ -27,9 +27,15 @@ RSpec.describe RAAF::Streaming::CoreProviders do
     RAAF::Models.adapt(provider).build_request(messages: [], model: "m")
   end
 
-  # Ours for a dialect, as far as raaf-core's are concerned.
-  def our_provider(name, *keywords)
-    stub_const("RAAF::Streaming::#{name}", Struct.new(*keywords, keyword_init: true))
+  # Ours for a dialect.
+  def our_provider(name, default)
+    stub_const("RAAF::Streaming::Providers::#{name}", Class.new(RAAF::Streaming::Providers::OpenAIChat))
+      .const_set(:DEFAULT_BASE_URL, default)
+  end
+
+  def adapted(provider)
+    made = RAAF::Models.adapt(provider)
+    [made.class.name.split("::").last, made.base_url, made.name]
   end
 
   %w[OpenAIProvider GroqProvider HuggingFaceProvider MoonshotProvider TogetherProvider XAIProvider
@@ -78,20 +84,37 @@ RSpec.describe RAAF::Streaming::CoreProviders do
   end
 
   describe "where ours of the dialect is there" do
-    {"ResponsesProvider" => "OpenAIResponsesProvider", "AnthropicProvider" => "AnthropicMessagesProvider",
-     "GeminiProvider" => "GeminiGenerateProvider"}.each do |theirs, ours|
-      it "makes #{ours} of #{theirs}" do
-        our_class = our_provider(ours, :api_key, :base_url)
-        made = RAAF::Models.adapt(core_provider(theirs))
-        expect([made.class, made.to_h])
-          .to eq([our_class, {api_key: "sk-test-key-1", base_url: "https://api.example.com/v1"}])
+    {"ResponsesProvider" => "OpenAIResponses", "AnthropicProvider" => "AnthropicMessages",
+     "GeminiProvider" => "GeminiGenerate"}.each do |theirs, ours|
+      it "makes #{ours} of #{theirs}, or what has the name of theirs" do
+        provider = core_provider(theirs, api_base: "https://x.example")
+        our_provider(ours, "https://y.example")
+        expect(adapted(provider).first).to eq(ours)
+        our_provider(theirs.delete_suffix("Provider"), "https://y.example")
+        expect(adapted(provider).first(2)).to eq([theirs.delete_suffix("Provider"), "https://x.example"])
       end
     end
 
-    it "makes OllamaChatProvider of OllamaProvider, which has a host and no key" do
-      our_provider("OllamaChatProvider", :base_url)
-      made = RAAF::Models.adapt(core_provider("OllamaProvider", api_key: nil, host: "http://localhost:11434"))
-      expect(made.base_url).to eq("http://localhost:11434")
+    it "adds the end of the address that theirs leaves to the request, where ours has it in its own" do
+      made = ["https://y.example", "https://y.example/v1"].map do |default|
+        our_provider("AnthropicMessages", default)
+        adapted(core_provider("AnthropicProvider", api_base: "https://x.example/"))[1]
+      end
+      expect(made).to eq(["https://x.example/", "https://x.example/v1"])
+    end
+
+    it "makes OllamaChat of OllamaProvider, which has a host and no key" do
+      our_provider("OllamaChat", "http://localhost:11434/api")
+      provider = core_provider("OllamaProvider", api_key: nil, host: "http://me:11434")
+      with_env("OPENAI_API_KEY" => "sk-env-key-1") do
+        expect(adapted(provider)).to eq(["OllamaChat", "http://me:11434/api", "ollama"])
+        expect(request(provider)[:headers]).not_to have_key("Authorization")
+      end
+    end
+
+    it "makes one of the server's own name of an OpenAI-compatible one" do
+      our_provider("Novel", "https://y.example")
+      expect(adapted(core_provider("NovelProvider", parent: "OpenAICompatibleProvider")).first).to eq("Novel")
     end
   end
 

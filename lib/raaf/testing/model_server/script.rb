@@ -10,9 +10,6 @@ module RAAF
       # How one request is to be answered; {ModelServer#script} documents the options. A script may be
       # played by several connections at a time, so it keeps no state of its own.
       class Script
-        # The content type of an event stream, as providers send it.
-        EVENT_STREAM = "text/event-stream; charset=utf-8"
-
         # Makes the script that the options describe.
         # @return [Script]
         # @raise [ArgumentError] for an unknown option or one of the wrong form
@@ -27,11 +24,12 @@ module RAAF
         end
 
         # @api private
-        def initialize(status: 200, headers: {}, content_type: EVENT_STREAM, transfer: :chunked, delay: 0,
+        def initialize(status: 200, headers: {}, content_type: nil, transfer: :chunked, delay: 0,
           first_delay: 0, header_delay: 0, keep_open: false, repeat: false, split: nil,
           fault: nil, after: nil, seed: 0, size: 512)
           @status = status
-          @headers = {"content-type" => content_type}.merge(headers)
+          @content_type = content_type
+          @headers = headers
           @transfer = transfer
           @delay = delay
           @first_delay = first_delay
@@ -76,9 +74,13 @@ module RAAF
           :bytes
         end
 
+        def headers_for(request)
+          {"content-type" => @content_type || Wires.class_for(request)::CONTENT_TYPE}.merge(@headers)
+        end
+
         # @return [Array] status, headers, transfer and the events: [delay in seconds, bytes] each
         def answer(request)
-          [@status, @headers, @transfer, events(request)]
+          [@status, headers_for(request), @transfer, events(request)]
         end
 
         def send_body(response, status, headers, transfer, events)

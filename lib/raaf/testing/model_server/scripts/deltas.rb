@@ -4,7 +4,7 @@ module RAAF
   module Testing
     class ModelServer
       module Scripts
-        # An answer in the OpenAI chat format, one event a delta.
+        # An answer in the format that the request's path stands for, one event a delta.
         class Deltas < Script
           # The options that say what is answered; a status alone is {Body}.
           CONTENT = %i[deltas reasoning refusal tool_calls usage finish_reason done role error].freeze
@@ -55,8 +55,7 @@ module RAAF
           end
 
           def wire_for(request)
-            model = request.json[:model] if request.json.is_a?(Hash)
-            OpenAIChatWire.new(model: model || "gpt-4o")
+            Wires.for(request)
           end
 
           def each_event(wire, request, &block)

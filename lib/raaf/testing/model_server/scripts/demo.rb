@@ -10,8 +10,6 @@ module RAAF
           PACE = 30.0
           # Seconds before the first delta.
           FIRST_DELAY = 0.25
-          # Where OpenAI's and compatible servers take a conversation, whatever stands before it.
-          ROUTE = %r{/chat/completions\z}
 
           # @api private
           # @param tokens [Integer, nil] exactly so many deltas; nil: 60 to 120 words
@@ -26,7 +24,7 @@ module RAAF
           # @param request [Request]
           # @return [Boolean] whether this is a conversation
           def answers?(request)
-            ROUTE.match?(request.route)
+            Wires.conversation?(request)
           end
 
           # @param request [Request]

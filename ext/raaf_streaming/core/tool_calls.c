@@ -1,0 +1,151 @@
+#include "tool_calls.h"
+
+#include "result_code.h"
+
+#include <string.h>
+
+/* Every cap of this file is a buffer's limit. */
+static int capped(int rc) {
+    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
+}
+
+static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
+    return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
+}
+
+static bool same(const raaf_buffer_t *buffer, raaf_slice_t slice) {
+    return buffer->len == slice.len &&
+           (slice.len == 0 || memcmp(buffer->bytes, slice.bytes, slice.len) == 0);
+}
+
+void raaf_tool_calls_init(raaf_tool_calls_t *calls) {
+    raaf_buffer_init(&calls->list, RAAF_TOOL_CALLS_MAX * sizeof(raaf_tool_call_t));
+}
+
+size_t raaf_tool_calls_count(const raaf_tool_calls_t *calls) {
+    return calls->list.len / sizeof(raaf_tool_call_t);
+}
+
+raaf_tool_call_t *raaf_tool_calls_at(const raaf_tool_calls_t *calls, size_t i) {
+    return (raaf_tool_call_t *)(void *)calls->list.bytes + i;
+}
+
+raaf_tool_call_t *raaf_tool_calls_by_index(const raaf_tool_calls_t *calls, uint32_t choice,
+                                           int64_t index) {
+    for (size_t i = raaf_tool_calls_count(calls); i > 0; i--) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i - 1);
+
+        if (call->choice == choice && call->index == index) return call;
+    }
+    return NULL;
+}
+
+raaf_tool_call_t *raaf_tool_calls_by_id(const raaf_tool_calls_t *calls, uint32_t choice,
+                                        raaf_slice_t id) {
+    for (size_t i = raaf_tool_calls_count(calls); i > 0; i--) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i - 1);
+
+        if (call->choice == choice && same(&call->id, id)) return call;
+    }
+    return NULL;
+}
+
+int64_t raaf_tool_calls_free_index(const raaf_tool_calls_t *calls, uint32_t choice) {
+    int64_t index = 0;
+
+    for (size_t i = 0; i < raaf_tool_calls_count(calls); i++) {
+        if (raaf_tool_calls_at(calls, i)->choice == choice) index++;
+    }
+    while (raaf_tool_calls_by_index(calls, choice, index) != NULL) {
+        index++;
+    }
+    return index;
+}
+
+int raaf_tool_calls_begin(raaf_tool_calls_t *calls, uint32_t choice, int64_t index,
+                          raaf_tool_call_t **begun) {
+    raaf_tool_call_t call = {.choice = choice, .index = index};
+    int rc;
+
+    raaf_buffer_init(&call.id, RAAF_TOOL_CALLS_MAX_LABEL);
+    raaf_buffer_init(&call.name, RAAF_TOOL_CALLS_MAX_LABEL);
+    raaf_buffer_init(&call.arguments, RAAF_TOOL_CALLS_MAX_ARGUMENTS);
+    rc = capped(raaf_buffer_append(&calls->list, (const char *)&call, sizeof call));
+    if (rc == RAAF_OK) *begun = raaf_tool_calls_at(calls, raaf_tool_calls_count(calls) - 1);
+    return rc;
+}
+
+int raaf_tool_call_label(raaf_tool_call_t *call, raaf_slice_t id, raaf_slice_t name) {
+    int rc = RAAF_OK;
+
+    if (call->id.len == 0) rc = capped(raaf_buffer_append(&call->id, id.bytes, id.len));
+    if (rc == RAAF_OK && !same(&call->name, name)) {
+        rc = capped(raaf_buffer_append(&call->name, name.bytes, name.len));
+    }
+    return rc;
+}
+
+static int put(raaf_delta_sink_t *sink, raaf_chunk_type_t type, const raaf_tool_call_t *call,
+               raaf_slice_t text) {
+    const raaf_delta_t delta = {
+        .type = type,
+        .choice = call->choice,
+        .text = text,
+        .tool_index = call->index,
+        .tool_id = slice_of(&call->id),
+        .tool_name = slice_of(&call->name),
+    };
+    return raaf_delta_sink_put(sink, &delta);
+}
+
+/* The arguments from [start] on. */
+static int put_fragment(raaf_delta_sink_t *sink, const raaf_tool_call_t *call, size_t start) {
+    const raaf_slice_t all = slice_of(&call->arguments);
+
+    return put(sink, RAAF_CHUNK_TOOL_CALL_DELTA, call,
+               (raaf_slice_t){all.bytes + start, all.len - start});
+}
+
+int raaf_tool_call_add(raaf_tool_call_t *call, raaf_slice_t arguments, raaf_delta_sink_t *sink) {
+    const size_t start = call->arguments.len;
+    const int rc =
+        capped(raaf_utf8_repair(&call->open, arguments.bytes, arguments.len, &call->arguments));
+
+    return rc == RAAF_OK ? put_fragment(sink, call, start) : rc;
+}
+
+int raaf_tool_call_close(raaf_tool_call_t *call, raaf_delta_sink_t *sink) {
+    const size_t start = call->arguments.len;
+    int rc;
+
+    if (call->whole) return RAAF_OK;
+    rc = capped(raaf_utf8_finish(&call->open, &call->arguments));
+    if (rc == RAAF_OK && call->arguments.len > start) rc = put_fragment(sink, call, start);
+    if (rc != RAAF_OK) return rc;
+    call->whole = true;
+    rc = put(sink, RAAF_CHUNK_TOOL_CALL, call, slice_of(&call->arguments));
+    raaf_buffer_free(&call->arguments);
+    return rc;
+}
+
+int raaf_tool_calls_close(raaf_tool_calls_t *calls, uint32_t choice, raaf_delta_sink_t *sink) {
+    int rc = RAAF_OK;
+
+    for (size_t i = 0; i < raaf_tool_calls_count(calls) && rc == RAAF_OK; i++) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i);
+
+        if (call->choice == choice) rc = raaf_tool_call_close(call, sink);
+    }
+    return rc;
+}
+
+void raaf_tool_calls_free(raaf_tool_calls_t *calls) {
+    for (size_t i = 0; i < raaf_tool_calls_count(calls); i++) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i);
+
+        raaf_buffer_free(&call->id);
+        raaf_buffer_free(&call->name);
+        raaf_buffer_free(&call->arguments);
+    }
+    raaf_buffer_free(&calls->list);
+}

@@ -1,0 +1,41 @@
+# frozen_string_literal: true
+
+require_relative "openai_chat_wire"
+
+module RAAF
+  module Testing
+    # The formats that {ModelServer} writes: which one a request is to be answered in.
+    #
+    # A wire is made for one answer and writes its events. Every wire has the methods of {OpenAIChatWire}, of which each
+    # returns bytes: `role`, `reasoning`, `content`, `refusal`, `tool_call`, `finish`, `usage`, `done`, `error`, and for
+    # a request that wants no stream `completion`; and the constant CONTENT_TYPE.
+    module Wires
+      # Routes and the classes that answer there; the first that matches counts.
+      ROUTES = {
+        %r{/chat/completions\z} => OpenAIChatWire
+      }.freeze
+
+      module_function
+
+      # @param request [ModelServer::Request]
+      # @return [Class]
+      def class_for(request)
+        ROUTES.each { |route, wire| return wire if route.match?(request.route) }
+        OpenAIChatWire
+      end
+
+      # @param request [ModelServer::Request]
+      # @return [OpenAIChatWire, Object] a wire for one answer
+      def for(request)
+        model = request.json[:model] if request.json.is_a?(Hash)
+        model ? class_for(request).new(model: model) : class_for(request).new
+      end
+
+      # @param request [ModelServer::Request]
+      # @return [Boolean] whether this is where a provider takes a conversation
+      def conversation?(request)
+        ROUTES.any? { |route, _| route.match?(request.route) }
+      end
+    end
+  end
+end
