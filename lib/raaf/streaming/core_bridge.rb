@@ -49,7 +49,7 @@ module RAAF
       def build_request(messages:, model:, settings: {}, tools: [])
         call = Call.new(@provider, name: name, secrets: secrets, model: model.to_s,
           messages: messages.map { |message| message.except(:parts) }, # another provider's
-          tools: tools.empty? ? nil : tools, **taken(settings))
+          **(tools.empty? ? {} : {tools: tools}), **taken(settings))
         server = Server.new(name) { |response| call.answer(response) }
         {url: server.url, headers: {"Content-Type" => "application/json", "Accept" => "text/event-stream"}, body: "{}",
          dialect: dialect, provider: name, model: model.to_s, secrets: secrets + [server.token], proxy: false,

@@ -72,7 +72,7 @@ module RAAF
         "RAAF::Errors::ModelBehaviorError" => %i[ProtocolError],
         "RAAF::Errors::ResponseProcessingError" => %i[ProtocolError],
         "RAAF::Errors::MaxIterationsError" => %i[MaxTurnsError]
-      }.freeze
+      }.each_value(&:freeze).freeze # to the bottom: errors are rescued in any Ractor
 
       # Those of them that are for some statuses only.
       STATUSES = {

@@ -48,6 +48,12 @@ RSpec.describe RAAF::Streaming::CoreBridge do
         model: "m-1", tools: nil)
     end
 
+    it "has no tools that a method without them would refuse, and nothing of another provider's" do
+      plain = Class.new { def stream_completion(messages:, model:) = yield(messages.last.keys.join(" ")) }.new
+      message = {role: "user", content: "Hi", parts: {provider: "other", items: []}}
+      expect(runner(plain).run_and_stream([message]).text).to eq("role content")
+    end
+
     it "has the tools as OpenAI writes them" do
       asked = nil
       runner(provider { |question, out|
@@ -316,6 +322,14 @@ RSpec.describe RAAF::Streaming::CoreBridge do
       server = described_class.new("x", wait: 30) { |response| response.write("data: [DONE]\n\n") }
       post(server.url)
       expect { post(server.url) }.to raise_error(SystemCallError)
+    end
+
+    it "throws, and does not raise, where nobody reads any longer" do
+      here, there = UNIXSocket.pair
+      there.close
+      expect { described_class::Response.new(here).write("x") }.to throw_symbol(:gone)
+    ensure
+      here.close
     end
 
     it "can be ended though it was made where interrupts are put off" do

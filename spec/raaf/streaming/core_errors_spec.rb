@@ -3,6 +3,8 @@
 # raaf-core is absent here: the names are our stand-ins', and those of its HTTP client are made for the example. What
 # holds with the gem itself is in core_contract_spec.rb.
 RSpec.describe RAAF::Streaming::CoreErrors do
+  include MadeUpCore
+
   def rescued?(theirs, error)
     raise error
   rescue theirs
@@ -55,6 +57,13 @@ RSpec.describe RAAF::Streaming::CoreErrors do
   it "changes nothing for what an application has made of them" do
     own = Class.new(RAAF::RateLimitError)
     expect([rescued?(own, error(:RateLimitError)), rescued?(own, own.new("x"))]).to eq([false, true])
+  end
+
+  it "can be asked in any Ractor" do
+    script = "Warning[:experimental] = false\nthere = Ractor.new { begin; raise RAAF::Errors::RateLimitError; " \
+             "rescue RAAF::Models::RateLimitError => e; e.message; end }\nputs JSON.generate([there.take])"
+    expect(run_ruby(script, load_path: [File.join(MadeUpCore::ROOT, "lib")], requires: ["json", "raaf-streaming"]))
+      .to eq(["rate limited"])
   end
 
   it "leaves is_a? as it is" do
