@@ -139,7 +139,7 @@ RSpec.describe "Streams of Anthropic's Messages" do
 
     expect(run.of(:citation).size).to eq(1)
     expect(run.result.final_output).to eq("I search.It is so.")
-    expect(run.result.messages.last[:parts]).to eq(provider: "anthropic", items: [
+    expect(run.result.messages.last[:parts]).to eq(provider: "anthropic", dialect: :anthropic, items: [
       {at: 9, part: search}, {at: 9, part: found},
       {at: 18, part: {type: "text", text: "It is so.", citations: [cited]}}
     ])

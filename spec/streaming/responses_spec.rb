@@ -86,7 +86,8 @@ RSpec.describe "OpenAI's Responses" do
       result = run(bytes: bytes).result
 
       expect(result.text).to eq("abc")
-      expect(result.messages.last[:parts]).to eq(provider: "openai", items: [{at: 2, part: search}])
+      expect(result.messages.last[:parts]).to eq(provider: "openai", dialect: :openai_responses,
+        items: [{at: 2, part: search}])
     end
 
     it "has sources" do

@@ -44,16 +44,15 @@ module RAAF
         @registry_lock.synchronize { @registry = [[pattern, factory], *@registry].freeze }
       end
 
-      # A provider that can stream: the one given, or, made from one of raaf-core's that speaks chat completions, one
-      # with the same key and address.
+      # A provider that can stream: the one given; or, for one of raaf-core's, ours of the same dialect with its key
+      # and address; or, for any other with raaf-core's `stream_completion(messages:, model:, tools: nil) { |hash| }`,
+      # one that calls it.
       #
       # @param provider [Object]
-      # @return [Object] responds to build_request, unless it is something of the application's own
-      # @raise [Errors::ConfigurationError] for a provider of raaf-core that speaks another dialect
+      # @return [Object] responds to build_request, unless it is something else altogether
+      # @raise [Errors::ConfigurationError] for a provider of raaf-core whose key or address is not known
       def adapt(provider)
-        return provider if provider.respond_to?(:build_request) || !Streaming::CoreProviders.include?(provider)
-
-        Streaming::CoreProviders.convert(provider)
+        provider.respond_to?(:build_request) ? provider : Streaming::CoreProviders.adapt(provider)
       end
 
       private

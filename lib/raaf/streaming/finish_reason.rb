@@ -6,13 +6,14 @@ module RAAF
     module FinishReason
       # The provider's word => ours. Ours are OpenAI's: "stop", "length", "tool_calls", "content_filter", and "error".
       # Sources: OpenAI chat (`finish_reason`) and Responses (`incomplete_details.reason`), Anthropic (`stop_reason`),
-      # Gemini (`finishReason`), Ollama (`done_reason`).
+      # Gemini (`finishReason`), Ollama (`done_reason`), Cohere (`finish_reason`, in capitals).
       WORDS = {
         "stop" => "stop", "completed" => "stop", "end_turn" => "stop", "stop_sequence" => "stop",
-        "pause_turn" => "stop", "eos" => "stop",
+        "pause_turn" => "stop", "eos" => "stop", "complete" => "stop",
         "length" => "length", "max_tokens" => "length", "max_output_tokens" => "length",
         "model_context_window_exceeded" => "length",
         "tool_calls" => "tool_calls", "function_call" => "tool_calls", "tool_use" => "tool_calls",
+        "tool_call" => "tool_calls",
         "content_filter" => "content_filter", "refusal" => "content_filter", "safety" => "content_filter",
         "recitation" => "content_filter", "blocklist" => "content_filter", "prohibited_content" => "content_filter",
         "spii" => "content_filter", "image_safety" => "content_filter",

@@ -76,11 +76,12 @@ module RAAF
       #
       # @param message [Hash{Symbol=>Object}] the assistant's
       # @param provider [String] whoever gets it; parts of another's are left out
+      # @param dialect [Symbol, nil] where a provider has several: the one that they must be of
       # @return [Array<String, Hash>] pieces of text, and the provider's own parts
-      def with_provider_parts(message, provider)
+      def with_provider_parts(message, provider, dialect = nil)
         text = text(message[:content])
         from = 0
-        pieces = provider_parts(message, provider).flat_map do |item|
+        pieces = provider_parts(message, provider, dialect).flat_map do |item|
           at = item[:at].clamp(from, text.bytesize)
           piece = text.byteslice(from, at - from)
           from = at
@@ -91,10 +92,13 @@ module RAAF
 
       # @param message [Hash{Symbol=>Object}]
       # @param provider [String]
+      # @param dialect [Symbol, nil] where a provider has several: the one that they must be of
       # @return [Array<Hash{Symbol=>Object}>] :at and :part
-      def provider_parts(message, provider)
+      def provider_parts(message, provider, dialect = nil)
         parts = message[:parts] || {}
-        (parts[:provider] == provider) ? parts[:items] : []
+        other = dialect && parts[:dialect] && parts[:dialect].to_s != dialect.to_s
+        own = parts[:provider] == provider && !other
+        own ? parts[:items] : []
       end
 
       # @param message [Hash{Symbol=>Object}] the assistant's

@@ -50,6 +50,17 @@ module RAAF
         Tool::Turn.new(calls, call.tools, context: call.context, timeout: config.tool_timeout, details: call.details)
       end
 
+      # Asks the agent's guardrails and writes the first question. Sends nothing yet.
+      #
+      # @return [NativeStream]
+      # @raise (see ModelCall#prepare)
+      # @raise [Errors::InputGuardrailError]
+      def prepare
+        call.check_input
+        call.call_start_hook
+        call.prepare
+      end
+
       # The next call: the conversation with this answer and what its tools came to, for the same agent or the one that
       # it hands over to.
       #
@@ -70,9 +81,12 @@ module RAAF
       # @param turn [Tool::Turn, nil] the tools that ran
       # @param message [String, Array<Hash>] what the user says next
       # @return [ModelCall] not prepared
+      # @raise [Errors::InputGuardrailError]
       def redirected(native, turn, message)
+        said = Messages.list(message)
         following = turn ? after_tools(native, turn) : call.next(said_so_far(native))
-        following.next(Messages.list(message))
+        following.check_input(said)
+        following.next(said)
       end
 
       # @param following [ModelCall]
@@ -86,22 +100,25 @@ module RAAF
       # @param native [NativeStream] the last one, ended
       # @param text [String] the answer, as far as it was delivered
       # @return [Result]
+      # @raise [Errors::OutputGuardrailError]
       def result(native, text)
         note(native)
-        call.result(native, text, turns: @turns, usage: usage, usages: @usages, tool_results: @tool_results,
+        checked = call.tool_calls(native).empty? ? call.conclude(text) : text
+        call.result(native, text, instead: ((checked == text) ? nil : checked), turns: @turns, usage: usage,
+          usages: @usages, tool_results: @tool_results,
           reasoning: (@reasoning.join("\n\n") unless @reasoning.empty?))
       end
 
       # Adds what is new to the conversation store, where there is one.
       #
       # @param native [NativeStream] the last one
-      # @param whole [Boolean] whether it ended well
+      # @param answer [Hash{Symbol=>Object}, nil] the last message of a run that ended well
       # @return [void]
-      def keep(native, whole:)
+      def keep(native, answer = nil)
         store = config.conversation_store
         return unless store && context.session_id
 
-        answer = whole ? [call.assistant_message(native)] : said_so_far(native)
+        answer = answer ? [answer] : said_so_far(native)
         return if answer.empty? && @turns.zero?
 
         store.append(context.session_id, call.messages.drop(@remembered) + answer)

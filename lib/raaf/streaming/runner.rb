@@ -65,6 +65,12 @@ module RAAF
         stream.run(&block).result
       end
 
+      # @return [String] the agent, and the provider's name
+      def inspect
+        provider = @provider #: untyped
+        "#<#{self.class.name} agent=#{agent.inspect}#{" provider=#{provider.class}" if provider}>"
+      end
+
       # @raise [Errors::RactorError] in any Ractor but the main one
       # @api private
       def self.check_ractor

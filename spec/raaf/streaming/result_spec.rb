@@ -34,6 +34,18 @@ RSpec.describe RAAF::Streaming::Result do
     expect([result.success?, failed.success?]).to eq([true, false])
   end
 
+  it "answers as raaf-core's result does" do
+    failed = described_class.new(error: RAAF::Errors::RateLimitError.new("slow down"),
+      last_agent: RAAF::Agent.new(name: "A"))
+    expect([failed.failure?, failed.error?, failed.agent_name]).to eq([true, true, "A"])
+    expect([result.failure?, result.agent_name, result.final_output_as("string")]).to eq([false, "unknown", "Hi there"])
+  end
+
+  it "reads an answer that is JSON" do
+    answers = ['{"a": 1}', "no JSON"].map { |text| described_class.new(final_output: text).final_output_as(:json) }
+    expect(answers).to eq([{"a" => 1}, "no JSON"])
+  end
+
   it "writes the error as a Hash" do
     failed = described_class.new(error: RAAF::Errors::RateLimitError.new("slow down", retry_after: 3))
     expect(failed.to_h[:error]).to eq(error: "RAAF::Errors::RateLimitError", message: "slow down", retry_after: 3)

@@ -85,7 +85,7 @@ module RAAF
         # answer in the middle of it, or the call that followed was taken out.
         def assistant_items(message)
           calls = calls_of(message)
-          pieces = own_messages(MessageContent.with_provider_parts(message, @provider))
+          pieces = own_messages(MessageContent.with_provider_parts(message, @provider, :openai_responses))
           items = [*pieces.filter_map { |piece| assistant_item(piece, calls) }, *calls]
           items.pop while items.any? && items.last[:type] == "reasoning"
           items
