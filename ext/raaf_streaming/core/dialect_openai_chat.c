@@ -1,7 +1,7 @@
 #include "dialect_openai_chat.h"
 
 #include "delta_sink.h"
-#include "json_writer.h"
+#include "json_text.h"
 #include "openai_chat_said.h"
 #include "reasoning_details.h"
 #include "result_code.h"
@@ -153,12 +153,16 @@ static int keep_details(chat_t *chat, const raaf_chat_said_choice_t *said_choice
 
 /* ---- handing over: what is handed over as it is ---- */
 
+static int put_json(raaf_buffer_t *json, const char *text) {
+    return raaf_buffer_append(json, text, strlen(text));
+}
+
 /* The PART that was begun in chat->part ends with this value. */
 static int hand_over_part(chat_t *chat, uint32_t choice, raaf_slice_t json) {
     raaf_buffer_t *part = &chat->part;
-    int rc = raaf_json_write_slice(part, json);
+    int rc = raaf_buffer_append(part, json.bytes, json.len);
 
-    if (rc == RAAF_OK) rc = raaf_json_write_raw(part, "}");
+    if (rc == RAAF_OK) rc = put_json(part, "}");
     if (rc != RAAF_OK) return rc;
     return raaf_delta_sink_json(&chat->sink, RAAF_CHUNK_PART, choice,
                                 (raaf_slice_t){part->bytes, part->len});
@@ -168,7 +172,7 @@ static int hand_over_field(chat_t *chat, uint32_t choice, const char *head, raaf
     int rc;
 
     raaf_buffer_clear(&chat->part, KEEP_BYTES);
-    rc = raaf_json_write_raw(&chat->part, head);
+    rc = put_json(&chat->part, head);
     return rc == RAAF_OK ? hand_over_part(chat, choice, json) : rc;
 }
 
@@ -178,9 +182,9 @@ static int hand_over_call_extra(chat_t *chat, const raaf_tool_call_t *call, raaf
 
     if (extra.len == 0) return RAAF_OK;
     raaf_buffer_clear(&chat->part, KEEP_BYTES);
-    rc = raaf_json_write_raw(&chat->part, "{\"tool_call_id\":");
-    if (rc == RAAF_OK) rc = raaf_json_write_string(&chat->part, id);
-    if (rc == RAAF_OK) rc = raaf_json_write_raw(&chat->part, ",\"extra_content\":");
+    rc = put_json(&chat->part, "{\"tool_call_id\":");
+    if (rc == RAAF_OK) rc = raaf_json_text_string(&chat->part, id);
+    if (rc == RAAF_OK) rc = put_json(&chat->part, ",\"extra_content\":");
     if (rc != RAAF_OK) return rc;
     return hand_over_part(chat, call->choice, raaf_notes_get(&chat->said.notes, extra));
 }

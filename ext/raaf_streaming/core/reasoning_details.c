@@ -1,6 +1,6 @@
 #include "reasoning_details.h"
 
-#include "json_writer.h"
+#include "json_text.h"
 #include "result_code.h"
 
 #include <stdio.h>
@@ -113,10 +113,14 @@ int raaf_reasoning_details_add(raaf_reasoning_details_t *details, uint32_t choic
 
 /* ---- whole details out ---- */
 
-static int write_field(raaf_buffer_t *json, const char *name, const raaf_buffer_t *value) {
-    int rc = raaf_json_write_raw(json, name);
+static int put(raaf_buffer_t *json, const char *text) {
+    return raaf_buffer_append(json, text, strlen(text));
+}
 
-    return rc == RAAF_OK ? raaf_json_write_string(json, slice_of(value)) : rc;
+static int write_field(raaf_buffer_t *json, const char *name, const raaf_buffer_t *value) {
+    int rc = put(json, name);
+
+    return rc == RAAF_OK ? raaf_json_text_string(json, slice_of(value)) : rc;
 }
 
 static int write_optional(raaf_buffer_t *json, const char *name, const raaf_buffer_t *value) {
@@ -128,7 +132,7 @@ static int write_index(raaf_buffer_t *json, const detail_t *detail) {
 
     if (!detail->has_index) return RAAF_OK;
     snprintf(text, sizeof text, ",\"index\":%lld", (long long)detail->index);
-    return raaf_json_write_raw(json, text);
+    return put(json, text);
 }
 
 static const char *head_of(raaf_detail_kind_t kind) {
@@ -146,14 +150,14 @@ static int write_detail(raaf_buffer_t *json, const detail_t *detail) {
     int rc;
 
     if (detail->kind == RAAF_DETAIL_WHOLE)
-        return raaf_json_write_slice(json, slice_of(&detail->text));
+        return raaf_buffer_append(json, detail->text.bytes, detail->text.len);
     rc = write_field(json, head_of(detail->kind), &detail->text);
-    if (rc == RAAF_OK && detail->kind == RAAF_DETAIL_THINKING) rc = raaf_json_write_raw(json, "}]");
+    if (rc == RAAF_OK && detail->kind == RAAF_DETAIL_THINKING) rc = put(json, "}]");
     if (rc == RAAF_OK) rc = write_optional(json, ",\"signature\":", &detail->signature);
     if (rc == RAAF_OK) rc = write_optional(json, ",\"format\":", &detail->format);
     if (rc == RAAF_OK) rc = write_optional(json, ",\"id\":", &detail->id);
     if (rc == RAAF_OK) rc = write_index(json, detail);
-    return rc == RAAF_OK ? raaf_json_write_raw(json, "}") : rc;
+    return rc == RAAF_OK ? put(json, "}") : rc;
 }
 
 static void free_detail(detail_t *detail) {

@@ -1,6 +1,6 @@
 #include "sources.h"
 
-#include "json_writer.h"
+#include "json_text.h"
 #include "result_code.h"
 
 #include <stdbool.h>
@@ -52,6 +52,10 @@ static int remember(raaf_buffer_t *seen, raaf_slice_t key) {
 
 /* ---- one source ---- */
 
+static int put(raaf_buffer_t *json, const char *text) {
+    return raaf_buffer_append(json, text, strlen(text));
+}
+
 /* What stands in sources->json. */
 static int hand_over(raaf_sources_t *sources, raaf_slice_t key) {
     int rc;
@@ -76,9 +80,9 @@ static int on_string(raaf_sources_t *sources) {
     int rc;
 
     if (url.len == 0) return RAAF_OK;
-    rc = raaf_json_write_raw(&sources->json, "{\"url\":");
-    if (rc == RAAF_OK) rc = raaf_json_write_string(&sources->json, url);
-    if (rc == RAAF_OK) rc = raaf_json_write_raw(&sources->json, "}");
+    rc = put(&sources->json, "{\"url\":");
+    if (rc == RAAF_OK) rc = raaf_json_text_string(&sources->json, url);
+    if (rc == RAAF_OK) rc = put(&sources->json, "}");
     return rc == RAAF_OK ? hand_over(sources, url) : rc;
 }
 
@@ -127,9 +131,9 @@ static int wrap(raaf_sources_t *sources, raaf_slice_t list) {
     int rc;
 
     raaf_buffer_clear(wrapped, KEEP_BYTES);
-    rc = raaf_json_write_raw(wrapped, "{\"list\":");
-    if (rc == RAAF_OK) rc = raaf_json_write_slice(wrapped, list);
-    return rc == RAAF_OK ? raaf_json_write_raw(wrapped, "}") : rc;
+    rc = put(wrapped, "{\"list\":");
+    if (rc == RAAF_OK) rc = raaf_buffer_append(wrapped, list.bytes, list.len);
+    return rc == RAAF_OK ? put(wrapped, "}") : rc;
 }
 
 int raaf_sources_take(raaf_sources_t *sources, raaf_source_list_t which, raaf_slice_t list,

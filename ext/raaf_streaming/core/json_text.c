@@ -1,18 +1,10 @@
-#include "json_writer.h"
+#include "json_text.h"
 
 #include "result_code.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-int raaf_json_write_raw(raaf_buffer_t *out, const char *json) {
-    return raaf_buffer_append(out, json, strlen(json));
-}
-
-int raaf_json_write_slice(raaf_buffer_t *out, raaf_slice_t json) {
-    return raaf_buffer_append(out, json.bytes, json.len);
-}
 
 static bool needs_escape(char byte) {
     return (unsigned char)byte < 0x20 || byte == '"' || byte == '\\';
@@ -25,13 +17,13 @@ static int write_escape(raaf_buffer_t *out, char byte) {
         snprintf(escape, sizeof escape, "\\%c", byte);
     else
         snprintf(escape, sizeof escape, "\\u%04x", (unsigned)(unsigned char)byte);
-    return raaf_json_write_raw(out, escape);
+    return raaf_buffer_append(out, escape, strlen(escape));
 }
 
-int raaf_json_write_string(raaf_buffer_t *out, raaf_slice_t text) {
+int raaf_json_text_string(raaf_buffer_t *out, raaf_slice_t text) {
     const char *at = text.len > 0 ? text.bytes : "";
     const char *end = at + text.len;
-    int rc = raaf_json_write_raw(out, "\"");
+    int rc = raaf_buffer_append(out, "\"", 1);
 
     while (rc == RAAF_OK && at < end) {
         const char *plain = at;
@@ -41,5 +33,5 @@ int raaf_json_write_string(raaf_buffer_t *out, raaf_slice_t text) {
         rc = raaf_buffer_append(out, plain, (size_t)(at - plain));
         if (rc == RAAF_OK && at < end) rc = write_escape(out, *at++);
     }
-    return rc == RAAF_OK ? raaf_json_write_raw(out, "\"") : rc;
+    return rc == RAAF_OK ? raaf_buffer_append(out, "\"", 1) : rc;
 }
