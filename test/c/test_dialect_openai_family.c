@@ -291,6 +291,19 @@ TEST(family_reasoning_that_is_counted_beside_the_answer_is_counted_in) {
                RAAF_OK);
 }
 
+TEST(family_reasoning_that_outnumbers_the_answer_is_counted_in_and_into_the_total) {
+    CHECK_CHAT(FINISH("stop") "{\"choices\":[],\"usage\":{\"prompt_tokens\":33,"
+                              "\"completion_tokens\":10,\"total_tokens\":43,"
+                              "\"reasoning_tokens\":90}}\n"
+                              "{\"usage\":{\"completion_tokens\":1,\"reasoning_tokens\":2}}",
+               STOPPED "usage prompt=33 completion=100 total=133 reasoning=90: "
+                       "{\"prompt_tokens\":33,\"completion_tokens\":10,\"total_tokens\":43,"
+                       "\"reasoning_tokens\":90}\n"
+                       "usage completion=3 reasoning=2: {\"completion_tokens\":1,"
+                       "\"reasoning_tokens\":2}\n",
+               RAAF_OK);
+}
+
 TEST(family_reasoning_that_is_counted_within_the_answer_stays_so) {
     static const char *const usages[] = {
         "{\"prompt_tokens\":5,\"completion_tokens\":9,\"total_tokens\":14,"
@@ -300,6 +313,7 @@ TEST(family_reasoning_that_is_counted_within_the_answer_stays_so) {
         "{\"prompt_tokens\":0,\"completion_tokens\":9,\"total_tokens\":9223372036854775807,"
         "\"completion_tokens_details\":{\"reasoning_tokens\":4}}",
         "{\"completion_tokens\":9,\"completion_tokens_details\":{\"reasoning_tokens\":4}}",
+        "{\"completion_tokens\":9,\"reasoning_tokens\":9223372036854775807}",
     };
 
     for (size_t i = 0; i < sizeof usages / sizeof usages[0]; i++) {
@@ -312,7 +326,7 @@ TEST(family_reasoning_that_is_counted_within_the_answer_stays_so) {
         transcript_init(&transcript);
         CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_OK);
         raaf_buffer_append(&transcript.text, "", 1);
-        CHECK(strstr(transcript.text.bytes, " completion=9 ") != NULL);
+        CHECK(strstr(transcript.text.bytes, " completion=9") != NULL);
         transcript_free(&transcript);
         raaf_buffer_free(&stream);
     }

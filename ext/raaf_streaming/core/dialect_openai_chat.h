@@ -36,9 +36,9 @@
  *
  * An empty finish_reason ("" or null) counts as none. Usage may come with choices: [] or null
  * elsewhere, in the event of the finish reason, under x_groq.usage, or in every event; each
- * non-null usage is handed over, of two in one event the top-level one. Where the total is the sum
- * of prompt, completion and reasoning (xAI), reasoning is counted into completion_tokens. Log
- * probabilities are not read.
+ * non-null usage is handed over, of two in one event the top-level one. Reasoning that is
+ * counted beside completion_tokens (xAI, Perplexity) is counted into it. Log probabilities are not
+ * read.
  *
  * Errors: an `error` at the top, in a choice or in x_groq that is an Object or a String (not ""),
  * with any event name; an object whose `object` is "error"; or an event named "error". The type is

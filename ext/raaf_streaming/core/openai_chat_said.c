@@ -141,6 +141,7 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(USAGE, TOTAL_TOKENS, "total_tokens"),
     RAAF_JSON_FIELD(USAGE, CACHED_TOKENS, "prompt_cache_hit_tokens"),
     RAAF_JSON_FIELD(USAGE, CACHED_TOKENS, "cached_tokens"),
+    RAAF_JSON_FIELD(USAGE, REASONING_TOKENS, "reasoning_tokens"),
     RAAF_JSON_FIELD(USAGE, PROMPT_DETAILS, "prompt_tokens_details"),
     RAAF_JSON_FIELD(USAGE, COMPLETION_DETAILS, "completion_tokens_details"),
 
@@ -503,19 +504,32 @@ static raaf_chat_usage_t *usage_now(raaf_chat_said_t *said) {
     return said->in_groq ? &said->groq_usage : &said->usage;
 }
 
-/* xAI counts reasoning beside completion_tokens: its total is the sum of all three. */
+static void add_reasoning(raaf_usage_t *counts) {
+    const int64_t most = INT64_MAX - counts->reasoning_tokens;
+
+    if (counts->completion_tokens > most || counts->total_tokens > most) return;
+    counts->completion_tokens += counts->reasoning_tokens;
+    if (counts->total_tokens >= 0) counts->total_tokens += counts->reasoning_tokens;
+}
+
+/*
+ * completion_tokens has reasoning in it, as OpenAI counts. xAI counts it beside: its total is the
+ * sum of all three. Perplexity does too, and leaves it out of the total: there it may be the larger
+ * number of the two, and only then that is certain.
+ */
 static void include_reasoning(raaf_usage_t *counts) {
     int64_t output;
 
-    if (counts->prompt_tokens < 0 || counts->completion_tokens < 0 || counts->total_tokens < 0 ||
-        counts->reasoning_tokens <= 0) {
-        return;
+    if (counts->completion_tokens < 0 || counts->reasoning_tokens <= 0) return;
+    if (counts->prompt_tokens >= 0 && counts->total_tokens >= 0) {
+        output = counts->total_tokens - counts->prompt_tokens;
+        if (output > counts->completion_tokens &&
+            output - counts->completion_tokens == counts->reasoning_tokens) {
+            counts->completion_tokens = output;
+            return;
+        }
     }
-    output = counts->total_tokens - counts->prompt_tokens;
-    if (output > counts->completion_tokens &&
-        output - counts->completion_tokens == counts->reasoning_tokens) {
-        counts->completion_tokens = output;
-    }
+    if (counts->reasoning_tokens > counts->completion_tokens) add_reasoning(counts);
 }
 
 static int on_usage(raaf_chat_said_t *said, const raaf_json_value_t *value) {
