@@ -11,7 +11,7 @@ module RAAF
     #
     # @abstract
     # @example A server of the OpenAI family
-    #   class MyProvider < RAAF::Streaming::Providers::OpenAIChat
+    #   class MyProvider < RAAF::Streaming::Providers::ChatCompletions
     #     NAME = "mine"
     #     DEFAULT_BASE_URL = "https://models.example.com/v1"
     #     KEY_VARIABLES = %w[MINE_API_KEY].freeze

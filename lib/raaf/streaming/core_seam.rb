@@ -11,7 +11,7 @@ if RAAF::Streaming::CoreLoader.load_core
   RAAF::Agent.include(RAAF::Streaming::AgentMethods)
 else
   require_relative "../agent"
-  require_relative "../models/openai_provider"
+  require_relative "../models/providers"
 end
 require_relative "../provider"
 require_relative "../models/registry"

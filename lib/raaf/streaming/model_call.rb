@@ -147,8 +147,11 @@ module RAAF
 
       # What the same provider gets back in the next turn.
       def parts(outcome)
-        json = outcome[:parts] or return
-        {provider: @request[:provider], items: JSON.parse(json, symbolize_names: true, max_nesting: false)}
+        json = outcome[:parts]
+        items = json ? JSON.parse(json, symbolize_names: true, max_nesting: false) : []
+        field, reasoning = @request[:reasoning_field], outcome[:reasoning]
+        items.unshift({at: 0, part: {field => reasoning}}) if field && reasoning
+        {provider: @request[:provider], items: items} unless items.empty?
       end
 
       # Only where there are several; of one the Result knows all.

@@ -78,17 +78,17 @@ module RAAF
       end
 
       def model_call(message, context:, provider:, model:, settings:, session_id:, user_id:)
-        model ||= agent.model
-        chosen = choose_provider(provider, model)
+        chosen, model = choose(provider, model || agent.model)
         ModelCall.new(agent: agent, provider: chosen, messages: Messages.list(message), context: context,
           config: Streaming.configuration.with(**@settings, **settings),
           run_context: RunContext.new(session_id: session_id, user_id: user_id, model: model, provider: chosen.name))
       end
 
-      def choose_provider(given, model)
-        chosen = given || @provider || agent.provider || RAAF.provider || Models.for_model(model)
-        provider = Models.adapt(chosen)
-        return provider if provider.respond_to?(:build_request)
+      # @return [Array(#build_request, String)] who is asked, and for which model
+      def choose(given, model)
+        given ||= @provider || agent.provider || RAAF.provider
+        provider = Models.adapt(given || Models.for_model(model))
+        return [provider, given ? model : Models.model_name(model)] if provider.respond_to?(:build_request)
 
         raise Errors::ConfigurationError, "#{provider.class} is no provider that can stream (it has no build_request)"
       end
