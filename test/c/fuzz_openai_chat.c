@@ -3,8 +3,8 @@
  * hands over the same deltas and ends with the same code; and every string that is handed over is
  * valid UTF-8.
  *
- * The first two bytes choose what happens to malformed events, where the receiver stops, and how
- * the stream is cut; the rest is the stream.
+ * The first two bytes choose what happens to malformed and unknown events, where the receiver
+ * stops, and how the stream is cut; the rest is the stream.
  */
 #include "decoder.h"
 #include "dialect_openai_chat.h"
@@ -41,6 +41,7 @@ static int decode(uint8_t choice, uint64_t seed, const uint8_t *bytes, size_t le
         abort();
     }
     decoder.skip_malformed = choice & 1;
+    decoder.raw_events = !(choice & 2) && choice & 16;
     for (size_t at = 0; at < len && rc == RAAF_OK;) {
         size_t part = seed == 0 ? len : seed == 1 ? 1 : random_below(&random, 40);
 
