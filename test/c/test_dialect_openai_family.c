@@ -465,6 +465,31 @@ TEST(family_bytes_of_reasoning_details_are_capped) {
     CHECK_EQ_INT(decode_long(head, 1 << 20, "\"}]}}]}", 17), RAAF_EVENT_TOO_LARGE);
 }
 
+TEST(family_sources_of_a_response_are_capped) {
+    for (size_t count = 1024; count <= 1025; count++) {
+        raaf_buffer_t list, stream;
+        transcript_t transcript;
+        char source[32];
+
+        raaf_buffer_init(&list, 1 << 20);
+        raaf_buffer_init(&stream, 1 << 20);
+        transcript_init(&transcript);
+        for (size_t i = 0; i < count; i++) {
+            snprintf(source, sizeof source, "%s\"https://%zu\"", i > 0 ? "," : "", i);
+            add_text(&list, source);
+        }
+        raaf_buffer_append(&list, "", 1);
+        repeat(&stream, "{\"citations\":[", list.bytes, 1, "]}");
+        repeat(&stream, "{\"citations\":[", list.bytes, 2, "]}");
+        CHECK_EQ_INT(decode(&stream, 0, &transcript),
+                     count > 1024 ? RAAF_EVENT_TOO_LARGE : RAAF_TRUNCATED);
+        CHECK_EQ_UINT(transcript.deltas, 1024);
+        transcript_free(&transcript);
+        raaf_buffer_free(&stream);
+        raaf_buffer_free(&list);
+    }
+}
+
 TEST(family_bytes_of_sources_are_capped) {
     CHECK_EQ_INT(decode_long("{\"citations\":[\"", (4 << 20) - sizeof(size_t), "\"]}", 2),
                  RAAF_TRUNCATED);

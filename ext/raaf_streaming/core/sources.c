@@ -43,9 +43,12 @@ static bool was_seen(const raaf_buffer_t *seen, raaf_slice_t key) {
     return false;
 }
 
-static int remember(raaf_buffer_t *seen, raaf_slice_t key) {
-    int rc = raaf_buffer_append(seen, (const char *)&key.len, sizeof key.len);
+static int remember(raaf_sources_t *sources, raaf_slice_t key) {
+    raaf_buffer_t *seen = &sources->seen;
+    int rc;
 
+    if (sources->count++ == RAAF_SOURCES_MAX) return RAAF_EVENT_TOO_LARGE;
+    rc = raaf_buffer_append(seen, (const char *)&key.len, sizeof key.len);
     if (rc == RAAF_OK) rc = raaf_buffer_append(seen, key.bytes, key.len);
     return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
 }
@@ -61,7 +64,7 @@ static int hand_over(raaf_sources_t *sources, raaf_slice_t key) {
     int rc;
 
     if (was_seen(&sources->seen, key)) return RAAF_OK;
-    if ((rc = remember(&sources->seen, key)) != RAAF_OK) return rc;
+    if ((rc = remember(sources, key)) != RAAF_OK) return rc;
     return raaf_delta_sink_json(sources->sink, RAAF_CHUNK_CITATION, 0,
                                 (raaf_slice_t){sources->json.bytes, sources->json.len});
 }

@@ -15,7 +15,8 @@
 
 #include <stddef.h>
 
-/* Bytes of the URLs of a response's sources: the cap. */
+/* The caps of a response: its sources, and the bytes of their URLs. */
+#define RAAF_SOURCES_MAX 1024
 #define RAAF_SOURCES_MAX_BYTES ((size_t)4 << 20)
 
 /* The lists that a response has; each is compared with itself. */
@@ -29,6 +30,7 @@ typedef struct raaf_sources {
     raaf_json_reader_t reader;
     raaf_buffer_t last[RAAF_SOURCES_LIST_COUNT]; /* each list as it came last */
     raaf_buffer_t seen;    /* keys of sources that were handed over: length and bytes of each */
+    size_t count;          /* of them */
     raaf_buffer_t wrapped; /* the list as an object, for the reader */
     raaf_buffer_t json;    /* one source on its way out */
     raaf_notes_t notes;    /* the URL of the one that is read */
@@ -44,7 +46,7 @@ void raaf_sources_init(raaf_sources_t *sources);
  * were not seen in any list before: an object as it is, a string as {"url":…}. Two are the same if
  * they have the same URL; an object without one, if it is the same byte by byte.
  *
- * Return values: RAAF_OK, RAAF_NO_MEMORY, RAAF_EVENT_TOO_LARGE (the cap), or what the receiver of
+ * Return values: RAAF_OK, RAAF_NO_MEMORY, RAAF_EVENT_TOO_LARGE (a cap), or what the receiver of
  * the deltas returned.
  */
 int raaf_sources_take(raaf_sources_t *sources, raaf_source_list_t which, raaf_slice_t list,
