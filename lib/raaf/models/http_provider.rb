@@ -28,6 +28,10 @@ module RAAF
       # The environment variables that may hold its address; the first that is set counts.
       BASE_URL_VARIABLES = [].freeze
 
+      # What of a conversation and of an answer goes through: `:text`, `:reasoning` (as text), `:tools`, `:images`,
+      # `:files`, `:structured_output`, `:citations`. README's table of providers shows it.
+      CAPABILITIES = %i[text tools].freeze
+
       # The header that carries the key.
       KEY_HEADER = "Authorization"
 

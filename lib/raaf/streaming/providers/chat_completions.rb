@@ -14,10 +14,6 @@ module RAAF
       #
       # @abstract
       class ChatCompletions < Models::HTTPProvider
-        # What of an answer and of a conversation goes through: `:text`, `:reasoning` (as text), `:tools`, `:images`,
-        # `:files`, `:structured_output`, `:citations`. README's table of providers shows it.
-        CAPABILITIES = %i[text tools].freeze
-
         # How the token counts are asked for, which many servers do not send of their own accord. Source: OpenAI's API
         # reference, chat completions, `stream_options`.
         USAGE_REQUEST = {stream_options: {include_usage: true}}.freeze

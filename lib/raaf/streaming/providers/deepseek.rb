@@ -8,8 +8,9 @@ module RAAF
       # Asks DeepSeek.
       #
       # A model that thinks wants its reasoning back (`reasoning_content`) with every message of a conversation in which
-      # tools were called, and refuses the conversation without it; otherwise it ignores it. So it is sent back always.
-      # Thinking is switched by `thinking: {type: "enabled"}` or "disabled" in extra_body.
+      # tools were called, and refuses the conversation without it; otherwise it ignores it. So it is sent back always
+      # (with the setting retain_text off it is not there to be sent). Thinking is switched by
+      # `thinking: {type: "enabled"}` or "disabled" in extra_body.
       #
       # There is no response format with a schema: one is asked for as a JSON object, and the schema stands in a system
       # message, because DeepSeek wants to be told. Nothing there enforces it.
