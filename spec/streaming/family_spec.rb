@@ -144,6 +144,19 @@ RSpec.describe "A stream of the OpenAI family" do
       expect(run.text).to eq("Hello")
     end
 
+    it "is had at the deployment's address" do
+      RAAF::Testing::ModelServer.start do |server|
+        server.script(bytes: FamilyStreams.sse(FamilyStreams.azure))
+        provider = RAAF::Models::AzureOpenAIProvider.new(api_key: "azure-key-1", deployment: "mine",
+          endpoint: server.base_url.delete_suffix("/v1"), api_version: "2024-10-21")
+        agent = RAAF::Agent.new(name: "Assistant", model: "gpt-4o", provider: provider)
+
+        expect(agent.run("Hello").text).to eq("Hello")
+        expect(server.requests.last.path).to eq("/openai/deployments/mine/chat/completions?api-version=2024-10-21")
+        expect(server.requests.last.headers).to include("api-key" => "azure-key-1")
+      end
+    end
+
     it "that the filter ends says so" do
       error = {message: "The response was filtered", code: "content_filter", type: nil, param: "prompt"}
       run = stream([FamilyStreams.delta(content: "He"), {error: error}])
