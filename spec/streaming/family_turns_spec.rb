@@ -96,6 +96,19 @@ RSpec.describe "The next turn" do
     expect(message.keys).to contain_exactly(:role, :content, :tool_calls)
   end
 
+  it "of DeepSeek has its reasoning within a run, after the tools that the model called" do
+    date = {name: "date", description: "Today", parameters: {type: "object"}}
+    tool = Struct.new(:name, :description, :parameters) { def call = "2026-01-01" }.new(*date.values)
+    server.script(bytes: FamilyStreams.sse(FamilyStreams.deepseek)).script(deltas: ["Done"])
+    agent = RAAF::Agent.new(name: "Assistant", model: "some-model", provider: provider(:DeepSeek), tools: [tool])
+
+    expect(agent.run("Hello").turns).to eq(2)
+    expect(server.requests.last.json[:messages].drop(1)).to match([
+      include(role: "assistant", content: "One moment.", reasoning_content: "I need the date."),
+      include(role: "tool", tool_call_id: "call_0", content: "2026-01-01")
+    ])
+  end
+
   it "goes on from a scripted answer with reasoning, text, two tool calls and usage" do
     server.script(reasoning: ["Think"], deltas: ["Look"], usage: true, tool_calls: [
       {id: "call_1", name: "weather", arguments: {city: "Łódź"}}, {id: "call_2", name: "time", arguments: {}}

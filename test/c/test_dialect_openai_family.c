@@ -33,6 +33,13 @@ TEST(family_events_with_a_delta_are_known_also_where_it_is_empty) {
                    STOPPED, RAAF_OK);
 }
 
+TEST(family_events_with_a_message_beside_the_deltas_are_known) {
+    CHECK_CHAT_ALL(
+        DELTA("\"content\":\"a\"") "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}\n" FINISH(
+            "stop"),
+        "content 0: a\n" STOPPED, RAAF_OK);
+}
+
 TEST(family_named_events_that_hold_no_object_are_some_others) {
     CHECK_CHAT_ALL("@ping 2026-06-08 18:49:47\n@keepalive [1]\n" DELTA("\"content\":\"a\"")
                        FINISH("stop"),

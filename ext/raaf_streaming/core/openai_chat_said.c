@@ -13,6 +13,7 @@ enum {
     ROOT = RAAF_JSON_ROOT,
     CHOICES,
     DELTA,
+    MESSAGE,
     CONTENT,
     THINKING,
     DETAILS,
@@ -32,6 +33,7 @@ enum {
     CITATIONS,
     CHOICE_INDEX,
     FINISH_REASON,
+    MESSAGE_PART,
     REASONING_CONTENT,
     REASONING,
     REFUSAL,
@@ -90,6 +92,7 @@ static const raaf_json_field_t rows[] = {
 
     RAAF_JSON_FIELD(CHOICES, CHOICE_INDEX, "index"),
     RAAF_JSON_FIELD(CHOICES, DELTA, "delta"),
+    RAAF_JSON_FIELD(CHOICES, MESSAGE, "message"),
     RAAF_JSON_FIELD(CHOICES, FINISH_REASON, "finish_reason"),
     RAAF_JSON_FIELD(CHOICES, FAULT, "error"),
 
@@ -104,6 +107,11 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(DELTA, EXECUTED_TOOLS, "executed_tools"),
     RAAF_JSON_FIELD(DELTA, EXTRA_CONTENT, "extra_content"),
     RAAF_JSON_FIELD(DELTA, AUDIO, "audio"),
+
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "content"),
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "refusal"),
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "tool_calls"),
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "function_call"),
 
     RAAF_JSON_FIELD(CONTENT, PART_TEXT, "text"),
     RAAF_JSON_FIELD(CONTENT, THINKING, "thinking"),
@@ -251,7 +259,7 @@ bool raaf_chat_said_nothing(const raaf_chat_said_t *said) {
     for (size_t i = 0; i < raaf_chat_said_choice_count(said); i++) {
         const raaf_chat_said_choice_t *choice = raaf_chat_said_choice(said, i);
 
-        if (choice->has_delta || choice->finish_reason.len > 0) return false;
+        if (choice->has_delta || choice->has_message || choice->finish_reason.len > 0) return false;
     }
     for (int i = 0; i < RAAF_SOURCES_LIST_COUNT; i++) {
         if (said->sources[i].len > 0) return false;
@@ -382,6 +390,12 @@ static int on_content(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     default:
         return only_structure(value);
     }
+}
+
+/* Only whether there is something in it: what a message says, deltas have said or must say. */
+static void on_message_part(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    if (value->type == RAAF_JSON_OPEN_OBJECT || (value->type == RAAF_JSON_STRING && value->len > 0))
+        choice_now(said)->has_message = true;
 }
 
 /* ---- reading: reasoning_details ---- */
@@ -655,6 +669,9 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         return only_structure(value);
     case FINISH_REASON:
         return set_label(said, &choice_now(said)->finish_reason, value);
+    case MESSAGE_PART:
+        on_message_part(said, value);
+        return RAAF_OK;
     case CONTENT:
         return on_content(said, value);
     case PART_TEXT:

@@ -84,8 +84,9 @@ typedef struct raaf_chat_span {
 
 typedef struct raaf_chat_said_choice {
     uint32_t index;
-    size_t slot;    /* for the dialect: where it keeps what it knows of this choice */
-    bool has_delta; /* an object, also where it says nothing */
+    size_t slot;      /* for the dialect: where it keeps what it knows of this choice */
+    bool has_delta;   /* an object, also where it says nothing */
+    bool has_message; /* `message` says something: the answer, or all of it up to here */
     raaf_chat_span_t fragments;
     raaf_chat_span_t details;
     raaf_chat_span_t extras;

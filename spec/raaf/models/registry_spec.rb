@@ -84,6 +84,15 @@ RSpec.describe RAAF::Models do
         .to eq(["anthropic/claude-sonnet-4.5", "anthropic/claude-sonnet-4.5", "openrouter"])
     end
 
+    it "neither is it to the agent that a run is handed over to" do
+      @server.script(tool_calls: [{name: "transfer_to_other", id: "call_1", arguments: {}}]).script(deltas: ["Hi"])
+      other = RAAF::Agent.new(name: "Other", model: "openrouter/meta/llama")
+      agent = RAAF::Agent.new(name: "A", model: "openrouter/openai/gpt-4o", handoffs: [other])
+
+      expect(agent.run("Hello").model).to eq("meta/llama")
+      expect(@server.requests.map { |request| request.json[:model] }).to eq(%w[openai/gpt-4o meta/llama])
+    end
+
     it "a name goes whole to a provider that is given" do
       provider = RAAF::Models::OpenRouterProvider.new
       expect(sent(model: "openrouter/auto",
