@@ -1,10 +1,10 @@
 /*
- * The oracle of every dialect's fuzzer: a stream fed whole, byte by byte, and cut at places that the input itself chooses,
- * hands over the same deltas and ends with the same code; and every string that is handed over is
- * valid UTF-8.
+ * The oracle of every dialect's fuzzer: a stream fed whole, byte by byte, and cut at places that
+ * the input itself chooses, hands over the same deltas and ends with the same code; and every
+ * string that is handed over is valid UTF-8.
  *
- * The first two bytes choose what happens to malformed events, where the receiver stops, and how
- * the stream is cut; the rest is the stream.
+ * The first two bytes choose what happens to malformed and unknown events, where the receiver
+ * stops, and how the stream is cut; the rest is the stream.
  */
 #ifndef RAAF_TEST_FUZZ_DIALECT_H
 #define RAAF_TEST_FUZZ_DIALECT_H
@@ -41,6 +41,7 @@ static inline int fuzz_decode(const raaf_dialect_t *dialect, uint8_t choice, uin
         abort();
     }
     decoder.skip_malformed = choice & 1;
+    decoder.raw_events = !(choice & 2) && choice & 16;
     for (size_t at = 0; at < len && rc == RAAF_OK;) {
         size_t part = seed == 0 ? len : seed == 1 ? 1 : random_below(&random, 40);
 

@@ -11,7 +11,7 @@ module RAAF
     #
     # @abstract
     # @example A server of the OpenAI family
-    #   class MyProvider < RAAF::Streaming::Providers::OpenAIChat
+    #   class MyProvider < RAAF::Streaming::Providers::ChatCompletions
     #     NAME = "mine"
     #     DEFAULT_BASE_URL = "https://models.example.com/v1"
     #     KEY_VARIABLES = %w[MINE_API_KEY].freeze
@@ -27,6 +27,10 @@ module RAAF
       KEY_VARIABLES = [].freeze
       # The environment variables that may hold its address; the first that is set counts.
       BASE_URL_VARIABLES = [].freeze
+
+      # What of a conversation and of an answer goes through: `:text`, `:reasoning` (as text), `:tools`, `:images`,
+      # `:files`, `:structured_output`, `:citations`. README's table of providers shows it.
+      CAPABILITIES = %i[text tools].freeze
 
       # The header that carries the key.
       KEY_HEADER = "Authorization"

@@ -12,9 +12,7 @@ if RAAF::Streaming::CoreLoader.load_core
   RAAF::Agent.include(RAAF::Streaming::AgentMethods)
 else
   require_relative "../agent"
-  require_relative "../models/openai_provider"
-  require_relative "../models/anthropic_provider"
-  require_relative "../models/responses_provider"
+  require_relative "../models/providers"
   require_relative "stand_in_errors"
   RAAF::Streaming::StandInErrors.define
 end

@@ -250,8 +250,11 @@ module RAAF
 
       # What the same provider gets back in the next turn.
       def parts(outcome)
-        json = outcome[:parts] or return
-        {provider: @request[:provider], dialect: dialect, items: ForeignJSON.parse(json)}
+        json = outcome[:parts]
+        items = json ? ForeignJSON.parse(json) : []
+        field, reasoning = @request[:reasoning_field], outcome[:reasoning]
+        items.unshift({at: 0, part: {field => reasoning}}) if field && reasoning
+        {provider: @request[:provider], dialect: dialect, items: items} unless items.empty?
       end
 
       # Only where there are several; of one the Result knows all.

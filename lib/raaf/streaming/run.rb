@@ -18,7 +18,7 @@ module RAAF
       attr_reader :context
 
       # @param call [ModelCall] the first
-      # @param providers [#call] makes the provider for an agent and a model's name
+      # @param providers [#call] gives the provider for an agent and a model's name, and the name that it knows
       # @param remembered [Integer] how many of its messages come from the conversation store
       def initialize(call, providers, remembered: 0)
         @call = call
@@ -182,7 +182,8 @@ module RAAF
       end
 
       def hand_over(said, agent)
-        call.next(said, agent: agent, provider: @providers.call(agent, agent.model), model: agent.model)
+        provider, model = @providers.call(agent, agent.model)
+        call.next(said, agent: agent, provider: provider, model: model)
       end
     end
   end
