@@ -85,7 +85,8 @@ void raaf_request_forget(raaf_request_t *request) {
     request->headers = NULL;
     request->steps = NULL;
     request->body = NULL;
-    request->header_count = request->step_count = request->body_len = 0;
+    request->header_count = request->step_count = 0;
+    request->body_len = 0; /* atomic: clang 14 does not pass its value on */
 }
 
 void raaf_request_free(raaf_request_t *request) {
