@@ -28,9 +28,9 @@ module ReplayHelpers
   end
 
   # @return [RAAF::Streaming::AsyncRunner] asks that server, or that address
-  def runner_for(server, api_key: KEY, **settings)
+  def runner_for(server, api_key: KEY, provider_class: RAAF::Models::OpenAIProvider, **settings)
     address = server.respond_to?(:base_url) ? server.base_url : server
-    provider = RAAF::Models::OpenAIProvider.new(api_key: api_key, base_url: address)
+    provider = provider_class.new(api_key: api_key, base_url: address)
     agent = RAAF::Agent.new(name: "Assistant", instructions: "Be brief.", model: "gpt-4o")
     RAAF::Streaming::AsyncRunner.new(agent: agent, provider: provider, **settings)
   end

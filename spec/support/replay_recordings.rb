@@ -9,6 +9,7 @@ class ReplayRecordings
   MANIFEST = File.join(FOLDER, "manifest.json")
   ABSENT = "no recorded streams at ../shared/replay"
   CHAT = %r{chat/completions\z}
+  GEMINI = /:streamGenerateContent\b/
 
   LINE_ENDS = {"LF" => "\n", "CRLF" => "\r\n", "CR" => "\r"}.freeze
 
@@ -29,10 +30,21 @@ class ReplayRecordings
   class << self
     # @return [Array<Recording>] those in the format of OpenAI's chat completions; none where the folder is absent
     def openai_chat
+      answered_at(CHAT).select(&:chat?)
+    end
+
+    # @return [Array<Recording>] those of Gemini
+    def gemini
+      answered_at(GEMINI)
+    end
+
+    private
+
+    def answered_at(address)
       return [] unless File.file?(MANIFEST)
 
-      listed = JSON.parse(File.read(MANIFEST)).select { |entry| CHAT.match?(entry["uri"]) && entry["status"] == 200 }
-      listed.map { |entry| Recording.new(entry["file"], entry["provider"]) }.select(&:chat?)
+      listed = JSON.parse(File.read(MANIFEST)).select { |entry| address.match?(entry["uri"]) && entry["status"] == 200 }
+      listed.map { |entry| Recording.new(entry["file"], entry["provider"]) }
     end
   end
 end

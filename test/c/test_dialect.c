@@ -1,10 +1,12 @@
 #include "check.h"
 #include "dialect.h"
+#include "dialect_gemini.h"
 #include "dialect_openai_chat.h"
 #include "result_code.h"
 
 TEST(dialect_is_found_by_its_name) {
     CHECK_EQ_PTR(raaf_dialect_find("openai_chat"), &raaf_dialect_openai_chat);
+    CHECK_EQ_PTR(raaf_dialect_find("gemini"), &raaf_dialect_gemini);
 }
 
 TEST(dialect_of_another_name_is_not_found) {

@@ -1,5 +1,6 @@
 #include "dialect.h"
 
+#include "dialect_gemini.h"
 #include "dialect_openai_chat.h"
 #include "result_code.h"
 
@@ -7,6 +8,7 @@
 
 static const raaf_dialect_t *const dialects[] = {
     &raaf_dialect_openai_chat,
+    &raaf_dialect_gemini,
 };
 
 const raaf_dialect_t *raaf_dialect_find(const char *name) {

@@ -2,6 +2,7 @@
 
 require_relative "../errors"
 require_relative "../streaming/core_providers"
+require_relative "../streaming/providers/gemini"
 require_relative "../streaming/providers/openai_chat"
 
 module RAAF
@@ -10,8 +11,12 @@ module RAAF
     # Names of OpenAI's models. Source: OpenAI's list of models.
     OPENAI_MODELS = /\A(?:gpt-|o\d|chatgpt-)/
 
+    # Names of what the Gemini API serves. Source: Google's list of models.
+    GEMINI_MODELS = /\A(?:gemini|gemma)-/
+
     # Patterns and what makes a provider for them; the first that matches counts. A frozen value that is replaced.
-    @registry = [[OPENAI_MODELS, -> { openai_class.new }]].freeze
+    @registry = [[OPENAI_MODELS, -> { openai_class.new }],
+      [GEMINI_MODELS, -> { Streaming::Providers::Gemini.new }]].freeze
     @registry_lock = Mutex.new
 
     class << self

@@ -12,6 +12,7 @@ if RAAF::Streaming::CoreLoader.load_core
 else
   require_relative "../agent"
   require_relative "../models/openai_provider"
+  require_relative "../models/gemini_provider"
 end
 require_relative "../provider"
 require_relative "../models/registry"

@@ -95,10 +95,11 @@ module RAAF
       # @return [Result]
       def result(native, text, error: nil)
         outcome = native.outcome
-        calls = native.tool_calls.select { |chunk| chunk.choice.zero? }.map { |chunk| tool_call(chunk) }
+        called = native.tool_calls.group_by(&:choice)
+        calls = called.fetch(0, []).map { |chunk| tool_call(chunk) }
         message = Result.assistant_message(text, tool_calls: calls, parts: parts(outcome))
         Result.new(messages: messages + [message], final_output: text, usage: usage(outcome),
-          finish_reason: outcome[:finish_reason], tool_calls: calls, choices: choices(outcome),
+          finish_reason: outcome[:finish_reason], tool_calls: calls, choices: choices(outcome, called),
           reasoning: outcome[:reasoning], refusal: outcome[:refusal], error: error,
           request_id: ErrorFactory.request_id(outcome[:headers]), stream_id: run_context.stream_id,
           model: @request[:model], provider: @request[:provider], timings: outcome[:timings].compact,
@@ -152,12 +153,13 @@ module RAAF
       end
 
       # Only where there are several; of one the Result knows all.
-      def choices(outcome)
+      def choices(outcome, called)
         texts = outcome[:choices]
         return if texts.size < 2
 
         texts.sort.map do |index, text|
-          {index: index, text: text.to_s, finish_reason: FinishReason.normalize(outcome[:finish_reasons][index])}
+          reason = FinishReason.normalize(outcome[:finish_reasons][index], tool_calls: called.key?(index))
+          {index: index, text: text.to_s, finish_reason: reason}
         end
       end
 

@@ -76,7 +76,7 @@ module RAAF
         @final_output = final_output || last_content
         @usage = usage || {}
         @raw_finish_reason = finish_reason
-        @finish_reason = FinishReason.normalize(finish_reason)
+        @finish_reason = FinishReason.normalize(finish_reason, tool_calls: messages.last&.key?(:tool_calls))
         @tool_calls = tool_calls || []
         @choices = choices || [{index: 0, text: @final_output, finish_reason: @finish_reason}]
         @reasoning = reasoning

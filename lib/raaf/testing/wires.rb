@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "gemini_wire"
 require_relative "openai_chat_wire"
 
 module RAAF
@@ -12,7 +13,8 @@ module RAAF
     module Wires
       # Routes and the classes that answer there; the first that matches counts.
       ROUTES = {
-        %r{/chat/completions\z} => OpenAIChatWire
+        %r{/chat/completions\z} => OpenAIChatWire,
+        /:(?:streamGenerateContent|generateContent)\z/ => GeminiWire
       }.freeze
 
       module_function
@@ -28,6 +30,7 @@ module RAAF
       # @return [OpenAIChatWire, Object] a wire for one answer
       def for(request)
         model = request.json[:model] if request.json.is_a?(Hash)
+        model ||= request.route[%r{/models/([^/:]+):}, 1]
         model ? class_for(request).new(model: model) : class_for(request).new
       end
 

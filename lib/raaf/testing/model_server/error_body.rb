@@ -5,7 +5,8 @@ require "json"
 module RAAF
   module Testing
     class ModelServer
-      # Writes the JSON body of an error as OpenAI's API does: `{"error": {message, type, param, code}}`.
+      # Writes the JSON body of an error as the provider's API does, by its wire's `error_body`; else as OpenAI's:
+      # `{"error": {message, type, param, code}}`.
       module ErrorBody
         # HTTP status => [type, code], from OpenAI's guide to error codes.
         KINDS = {
@@ -21,8 +22,11 @@ module RAAF
 
         # @param status [Integer] the HTTP status
         # @param message [String]
+        # @param wire [Class, nil] see {Wires.class_for}
         # @return [String] JSON
-        def self.json(status, message)
+        def self.json(status, message, wire = nil)
+          return JSON.generate(wire.error_body(status, message)) if wire.respond_to?(:error_body)
+
           type, code = KINDS.fetch(status) { [(status >= 500) ? "server_error" : "invalid_request_error", nil] }
           JSON.generate({error: {message: message, type: type, param: nil, code: code}})
         end

@@ -3,17 +3,24 @@
 module RAAF
   module Testing
     class ModelServer
-      # Finds what the user said last in a chat request.
+      # Finds what the user said last in a request.
       module Prompt
+        # Where a conversation stands: with most providers, and with Gemini.
+        FIELDS = %i[messages contents].freeze
+
         # @param request [Request]
         # @return [String] the last user message's text; "" where there is none
         def self.of(request)
-          json = request.json
-          messages = json.is_a?(Hash) ? json[:messages] : nil
-          return "" unless messages.is_a?(Array)
+          message = messages(request).to_a.reverse_each.find { |entry| entry.is_a?(Hash) && entry[:role] == "user" }
+          text(message && (message[:content] || message[:parts]))
+        end
 
-          message = messages.reverse_each.find { |entry| entry.is_a?(Hash) && entry[:role] == "user" }
-          text(message && message[:content])
+        # @param request [Request]
+        # @return [Array, nil] the conversation; nil where there is none
+        def self.messages(request)
+          json = request.json
+          found = json.values_at(*FIELDS).compact.first if json.is_a?(Hash)
+          found if found.is_a?(Array)
         end
 
         # Content is a String, or a list of parts of which only text has words.

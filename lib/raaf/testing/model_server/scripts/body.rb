@@ -10,17 +10,18 @@ module RAAF
         class Body < Bytes
           # @api private
           def initialize(status: 200, body: nil, content_type: "application/json", transfer: :length, **options)
-            super(bytes: text(status, body), status: status, content_type: content_type, transfer: transfer, **options)
+            bytes = (body.nil? || body.is_a?(String)) ? body.to_s : JSON.generate(body)
+            super(bytes: bytes, status: status, content_type: content_type, transfer: transfer, **options)
+            @given = !body.nil?
           end
 
           private
 
-          def text(status, body)
-            case body
-            when nil then ErrorBody.json(status, "scripted answer with status #{status}")
-            when String then body
-            else JSON.generate(body)
-            end
+          def events(request)
+            return super if @given
+
+            text = ErrorBody.json(@status, "scripted answer with status #{@status}", Wires.class_for(request))
+            [[@first_delay, text]]
           end
         end
       end

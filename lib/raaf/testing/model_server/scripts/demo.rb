@@ -32,7 +32,7 @@ module RAAF
           # @return [void]
           def play(request, response)
             problem = problem_with(request)
-            return Body.new(status: problem.first, body: ErrorBody.json(*problem)).play(request, response) if problem
+            return refuse(problem, request, response) if problem
             return super unless response.pacer? && plain?(request)
 
             status, headers, transfer, events = answer(request)
@@ -41,6 +41,11 @@ module RAAF
           end
 
           private
+
+          def refuse(problem, request, response)
+            body = ErrorBody.json(*problem, Wires.class_for(request))
+            Body.new(status: problem.first, body: body).play(request, response)
+          end
 
           # Whether nothing but time is special about the answer, so that the pacer can write it.
           def plain?(request)
@@ -51,8 +56,8 @@ module RAAF
             return [405, "Send the conversation with POST."] unless request.http_method == "POST"
             return [400, "The body is not a JSON object."] unless request.json.is_a?(Hash)
 
-            messages = request.json[:messages]
-            return if messages.is_a?(Array) && messages.any? && messages.all?(Hash)
+            messages = Prompt.messages(request)
+            return if messages&.any? && messages.all?(Hash)
 
             [400, "The parameter 'messages' must be a list of messages."]
           end
@@ -72,10 +77,14 @@ module RAAF
 
           # @return [Array] the pieces that fit the request's limit, and the finish reason
           def limited(pieces, request)
-            limit = request.json[:max_completion_tokens] || request.json[:max_tokens]
+            limit = token_limit(request.json)
             return [pieces, "stop"] unless limit.is_a?(Integer) && limit.between?(0, pieces.size - 1)
 
             [pieces.first(limit), "length"]
+          end
+
+          def token_limit(json)
+            json[:max_completion_tokens] || json[:max_tokens] || json.dig(:generationConfig, :maxOutputTokens)
           end
 
           def completion(request)
