@@ -10,6 +10,7 @@ class ReplayRecordings
   ABSENT = "no recorded streams at ../shared/replay"
   CHAT = %r{chat/completions\z}
   GEMINI = /:streamGenerateContent\b/
+  OLLAMA = %r{/api/chat\z}
 
   LINE_ENDS = {"LF" => "\n", "CRLF" => "\r\n", "CR" => "\r"}.freeze
 
@@ -36,6 +37,11 @@ class ReplayRecordings
     # @return [Array<Recording>] those of Gemini
     def gemini
       answered_at(GEMINI)
+    end
+
+    # @return [Array<Recording>] those of Ollama's own API
+    def ollama
+      answered_at(OLLAMA)
     end
 
     private

@@ -1,6 +1,7 @@
 #include "dialect.h"
 
 #include "dialect_gemini.h"
+#include "dialect_ollama.h"
 #include "dialect_openai_chat.h"
 #include "result_code.h"
 
@@ -9,6 +10,7 @@
 static const raaf_dialect_t *const dialects[] = {
     &raaf_dialect_openai_chat,
     &raaf_dialect_gemini,
+    &raaf_dialect_ollama,
 };
 
 const raaf_dialect_t *raaf_dialect_find(const char *name) {

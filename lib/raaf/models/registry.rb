@@ -3,6 +3,7 @@
 require_relative "../errors"
 require_relative "../streaming/core_providers"
 require_relative "../streaming/providers/gemini"
+require_relative "../streaming/providers/ollama"
 require_relative "../streaming/providers/openai_chat"
 
 module RAAF
@@ -14,9 +15,13 @@ module RAAF
     # Names of what the Gemini API serves. Source: Google's list of models.
     GEMINI_MODELS = /\A(?:gemini|gemma)-/
 
+    # Ollama serves models of any name; the prefix says that it is meant.
+    OLLAMA_MODELS = %r{\Aollama/}
+
     # Patterns and what makes a provider for them; the first that matches counts. A frozen value that is replaced.
     @registry = [[OPENAI_MODELS, -> { openai_class.new }],
-      [GEMINI_MODELS, -> { Streaming::Providers::Gemini.new }]].freeze
+      [GEMINI_MODELS, -> { Streaming::Providers::Gemini.new }],
+      [OLLAMA_MODELS, -> { Streaming::Providers::Ollama.new }]].freeze
     @registry_lock = Mutex.new
 
     class << self

@@ -13,6 +13,7 @@ else
   require_relative "../agent"
   require_relative "../models/openai_provider"
   require_relative "../models/gemini_provider"
+  require_relative "../models/ollama_provider"
 end
 require_relative "../provider"
 require_relative "../models/registry"

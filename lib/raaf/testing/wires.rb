@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "gemini_wire"
+require_relative "ollama_wire"
 require_relative "openai_chat_wire"
 
 module RAAF
@@ -14,7 +15,8 @@ module RAAF
       # Routes and the classes that answer there; the first that matches counts.
       ROUTES = {
         %r{/chat/completions\z} => OpenAIChatWire,
-        /:(?:streamGenerateContent|generateContent)\z/ => GeminiWire
+        /:(?:streamGenerateContent|generateContent)\z/ => GeminiWire,
+        %r{/api/chat\z} => OllamaWire
       }.freeze
 
       module_function

@@ -2,6 +2,7 @@
 
 require "json"
 require_relative "../message_content"
+require_relative "../pending_calls"
 
 module RAAF
   module Streaming
@@ -10,14 +11,10 @@ module RAAF
       #
       # What the model said goes back as it came: the parts that the dialect kept (signatures of thoughts, code that
       # was run) stand where they were. Results of tools that follow one another are one content, since the API wants as
-      # many as there were calls. A result names its function: by the call's id, else by the message's name, else by its
-      # place among the calls.
+      # many as there were calls, and each names its function.
       #
       # @api private
       class GeminiContents
-        # A call that was sent: the id it has in the conversation and on the wire, and the function's name.
-        Call = Struct.new(:id, :wire_id, :name)
-
         # Types of files that are told by the end of their address. Source: Google's guides to files, images and audio.
         MEDIA_TYPES = {
           "png" => "image/png", "jpg" => "image/jpeg", "jpeg" => "image/jpeg", "webp" => "image/webp",
@@ -25,7 +22,7 @@ module RAAF
           "wav" => "audio/wav", "mp4" => "video/mp4", "txt" => "text/plain"
         }.freeze
 
-        private_constant :Call, :MEDIA_TYPES
+        private_constant :MEDIA_TYPES
 
         # @return [Hash, nil] `systemInstruction`
         attr_reader :system
@@ -37,7 +34,7 @@ module RAAF
         def initialize(messages, provider:)
           @provider = provider
           @to_a = []
-          @calls = []
+          @calls = PendingCalls.new
           text, rest = MessageContent.split_system(messages)
           @system = {parts: [{text: text}]} unless text.empty?
           rest.each { |message| add(message) }
@@ -75,7 +72,7 @@ module RAAF
         # ---- the model's messages ----
 
         def model_parts(message)
-          @calls.select!(&:id) # one without is answered in the next messages, or not at all
+          @calls.begin_turn
           waiting = MessageContent.tool_calls(message)
           parts = MessageContent.with_provider_parts(message, @provider).each_with_object([]) do |piece, all|
             all.concat(piece.is_a?(String) ? [{text: piece}] : kept_parts(piece, all, waiting))
@@ -92,7 +89,7 @@ module RAAF
           return [] unless place # it was taken out of the conversation, and would get no result
 
           earlier = waiting.shift(place).map { |call| call_part(call) }
-          @calls << Call.new(waiting.shift[:id], function[:id], function[:name])
+          @calls.add(waiting.shift[:id], function[:name], wire_id: function[:id])
           earlier << part
         end
 
@@ -126,7 +123,7 @@ module RAAF
         end
 
         def call_part(call)
-          @calls << Call.new(call[:id], call[:id], call[:name])
+          @calls.add(call[:id], call[:name])
           {functionCall: {id: call[:id], name: call[:name], args: call[:arguments]}.compact}
         end
 
@@ -141,19 +138,11 @@ module RAAF
         end
 
         def response_of(message)
-          call = take_call(message)
+          call = @calls.take(message)
           media = MessageContent.parts(message[:content]).filter_map { |part| MessageContent.media(part) }
           {id: call&.wire_id, name: call&.name || message[:name] || message[:tool_call_id] || "function",
            response: result_object(MessageContent.text(message[:content])),
            parts: (media.map { |one| media_part(one) } unless media.empty?)}.compact
-        end
-
-        def take_call(message)
-          id = message[:tool_call_id]
-          name = message[:name]
-          place = @calls.index { |call| id && call.id == id } || @calls.index { |call| name && call.name == name.to_s }
-          place ||= 0 unless id || name
-          @calls.delete_at(place) if place
         end
 
         # The API wants an object; `output` is its name for a result that is none.

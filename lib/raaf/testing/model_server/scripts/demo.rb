@@ -84,7 +84,8 @@ module RAAF
           end
 
           def token_limit(json)
-            json[:max_completion_tokens] || json[:max_tokens] || json.dig(:generationConfig, :maxOutputTokens)
+            inner = json.values_at(:generationConfig, :options).grep(Hash).first || {}
+            json[:max_completion_tokens] || json[:max_tokens] || inner[:maxOutputTokens] || inner[:num_predict]
           end
 
           def completion(request)
