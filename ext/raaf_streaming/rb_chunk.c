@@ -142,6 +142,18 @@ static VALUE chunk_native_tool(VALUE self) {
     return rb_ary_new_from_args(4, LL2NUM(payload->tool_index), id, name, arguments);
 }
 
+/* nil, or [number of the retry, most retries, seconds until then, reason, HTTP status or nil] */
+static VALUE chunk_native_retry(VALUE self) {
+    const raaf_chunk_t *item = &get(self)->item;
+    if (!item->payload || item->type != RAAF_CHUNK_STATUS) return Qnil;
+    const raaf_retry_notice_t *retry = &item->payload->retry;
+    VALUE reason = string(item->payload->text.bytes, item->payload->text.len);
+    VALUE status = retry->http_status ? LONG2NUM(retry->http_status) : Qnil;
+    RB_GC_GUARD(self);
+    return rb_ary_new_from_args(5, SIZET2NUM(retry->number), SIZET2NUM(retry->most),
+                                DBL2NUM((double)retry->delay_ns / 1e9), reason, status);
+}
+
 static VALUE chunk_context(VALUE self) {
     chunk_t *chunk = get(self);
     return NIL_P(chunk->owner) ? Qnil : rb_raaf_stream_context(chunk->owner);
@@ -192,24 +204,12 @@ static VALUE chunk_initialize(int argc, VALUE *argv, VALUE self) {
     return self;
 }
 
-static raaf_chunk_payload_t *copy_payload(const raaf_chunk_t *item) {
-    const raaf_chunk_payload_t *from = item->payload;
-    raaf_delta_t delta = {
-        .tool_index = from->tool_index,
-        .tool_id = from->tool_id,
-        .tool_name = from->tool_name,
-        .usage = from->usage,
-        .text = from->text,
-    };
-    return raaf_chunk_payload_new(&delta);
-}
-
 /* A copy is never frozen, and keeps its stream. */
 static VALUE chunk_initialize_copy(VALUE self, VALUE other) {
     chunk_t *to = get(self), *from = get(other);
     if (to == from) return self;
     raaf_chunk_payload_t *payload = NULL;
-    if (from->item.payload && !(payload = copy_payload(&from->item)))
+    if (from->item.payload && !(payload = raaf_chunk_payload_copy(from->item.payload)))
         rb_raise(rb_eNoMemError, "out of memory");
     raaf_chunk_free(&to->item);
     to->item = from->item;
@@ -279,6 +279,7 @@ void rb_raaf_init_chunk(void) {
     rb_define_method(cChunk, "choice", chunk_get_choice, 0);
     rb_define_method(cChunk, "content?", chunk_content_p, 0);
     rb_define_private_method(cChunk, "native_tool", chunk_native_tool, 0);
+    rb_define_private_method(cChunk, "native_retry", chunk_native_retry, 0);
     rb_define_private_method(cChunk, "context", chunk_context, 0);
     rb_define_private_method(cChunk, "attributes", chunk_attributes, 0);
     rb_define_private_method(cChunk, "assign", chunk_assign, 2);

@@ -14,5 +14,6 @@ RUBY_FUNC_EXPORTED void Init_raaf_streaming(void) {
     rb_raaf_init_chunk();
     rb_raaf_init_stream();
     rb_raaf_init_parsers();
+    rb_raaf_init_partial_json();
     rb_raaf_init_dispatch_queue();
 }

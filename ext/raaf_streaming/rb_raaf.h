@@ -90,6 +90,9 @@ VALUE rb_raaf_stream_take_all(VALUE native);
 /* rb_parsers.c */
 void rb_raaf_init_parsers(void);
 
+/* rb_partial_json.c */
+void rb_raaf_init_partial_json(void);
+
 /* rb_dispatch_queue.c */
 void rb_raaf_init_dispatch_queue(void);
 

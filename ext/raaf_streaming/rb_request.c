@@ -4,8 +4,9 @@
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
- *            coalesce_chars:, queue_items:, queue_bytes:, max_line:, max_event:, max_text:,
- *            retain_text:, skip_malformed:, raw_events:}
+ *            retry_delay:, max_retry_delay: (the same), coalesce_chars:, queue_items:, queue_bytes:,
+ *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
+ *            raw_events:}
  *
  * Ruby may raise at any step, so the request under construction belongs to a Ruby object.
  */
@@ -62,6 +63,9 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->total_ns = nanoseconds(fetch(hash, "total"));
     limits->grace_ns = nanoseconds(fetch(hash, "grace"));
     limits->coalesce_ns = nanoseconds(fetch(hash, "coalesce"));
+    limits->retry_delay_ns = nanoseconds(fetch(hash, "retry_delay"));
+    limits->max_retry_delay_ns = nanoseconds(fetch(hash, "max_retry_delay"));
+    limits->max_retries = size(hash, "max_retries");
     limits->coalesce_chars = size(hash, "coalesce_chars");
     limits->queue_items = size(hash, "queue_items");
     limits->queue_bytes = size(hash, "queue_bytes");

@@ -31,6 +31,7 @@ typedef struct native {
     VALUE source;
     VALUE tool_calls; /* Array of the whole tool calls delivered so far, or nil */
     VALUE terminal;   /* the terminal Chunk, once it was taken */
+    VALUE arguments;  /* PartialArguments, or nil: nobody asked for them */
     size_t delivered; /* bytes of the answer that were handed to the consumer */
     pid_t pid;
     bool submitted;
@@ -39,6 +40,7 @@ typedef struct native {
 
 static VALUE cNative, cSource;
 static VALUE sym_more, sym_idle;
+static ID id_add_to;
 
 static void source_mark(void *data) {
     rb_gc_mark_movable(((source_t *)data)->context);
@@ -72,6 +74,7 @@ static void native_mark(void *data) {
     rb_gc_mark_movable(native->source);
     rb_gc_mark_movable(native->tool_calls);
     rb_gc_mark_movable(native->terminal);
+    rb_gc_mark_movable(native->arguments);
 }
 
 static void native_compact(void *data) {
@@ -79,6 +82,7 @@ static void native_compact(void *data) {
     native->source = rb_gc_location(native->source);
     native->tool_calls = rb_gc_location(native->tool_calls);
     native->terminal = rb_gc_location(native->terminal);
+    native->arguments = rb_gc_location(native->arguments);
 }
 
 /* Its place among max_concurrent_streams is free at once, whenever the reactor gets to it. */
@@ -152,7 +156,7 @@ static VALUE native_new(VALUE context) {
     native_t *native;
     rb_raaf_check_fork(); /* before anything is counted */
     VALUE self = TypedData_Make_Struct(cNative, native_t, &native_type, native);
-    native->tool_calls = native->terminal = native->source = Qnil;
+    native->tool_calls = native->terminal = native->source = native->arguments = Qnil;
     native->pid = getpid();
     raaf_batch_init(&native->batch);
     RB_OBJ_WRITE(self, &native->source, source_new(context));
@@ -160,29 +164,35 @@ static VALUE native_new(VALUE context) {
 }
 
 /* Takes [request]. */
-static void native_set_stream(VALUE self, raaf_request_t *request, uint64_t first_seq) {
+static void native_set_stream(VALUE self, raaf_request_t *request, uint64_t first_seq,
+                              const native_t *before) {
     native_t *native = get(self);
-    native->stream = raaf_stream_new(request, first_seq);
+    native->stream = raaf_stream_new(request, first_seq, before ? before->stream->content : NULL);
     if (!native->stream) rb_raaf_raise_code(RAAF_NO_MEMORY, "a stream");
     source_t *source = RTYPEDDATA_DATA(native->source);
     raaf_stream_retain(native->stream);
     source->stream = native->stream;
+    native->delivered = native->stream->content_start;
 }
 
 VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context) {
     VALUE self = native_new(context);
-    native_set_stream(self, request, 1);
+    native_set_stream(self, request, 1, NULL);
     return self;
 }
 
 /*
- * NativeStream.prepare(request Hash, RunContext, number of the first chunk): everything but the
- * start. Raises ArgumentError for a request that cannot be sent.
+ * NativeStream.prepare(request Hash, RunContext, number of the first chunk, NativeStream or nil):
+ * everything but the start. The last is one that has ended, and whose answer this one goes on with.
+ * Raises ArgumentError for a request that cannot be sent.
  */
-static VALUE native_prepare(VALUE class, VALUE hash, VALUE context, VALUE first_seq) {
+static VALUE native_prepare(VALUE class, VALUE hash, VALUE context, VALUE first_seq, VALUE before) {
     uint64_t first = NUM2ULL(first_seq);
+    const native_t *ended = NIL_P(before) ? NULL : get_here(before);
+    if (ended && NIL_P(ended->terminal)) rb_raise(rb_eArgError, "the stream before has not ended");
     VALUE self = native_new(context);
-    native_set_stream(self, rb_raaf_request_new(hash), first);
+    native_set_stream(self, rb_raaf_request_new(hash), first, ended);
+    RB_GC_GUARD(before);
     return self;
 }
 
@@ -263,6 +273,8 @@ static VALUE next_chunk(VALUE self, native_t *native, bool *terminal) {
     if (item->choice == 0 && item->text) native->delivered = item->text_len;
     VALUE chunk = rb_raaf_chunk_new(native->source, item);
     if (type == RAAF_CHUNK_TOOL_CALL) note_tool_call(self, native, chunk);
+    if (type == RAAF_CHUNK_TOOL_CALL_DELTA && !NIL_P(native->arguments))
+        rb_funcall(native->arguments, id_add_to, 1, chunk);
     if (*terminal)
         RB_OBJ_WRITE(self, &native->terminal, chunk);
     else
@@ -428,9 +440,26 @@ static VALUE native_delivered_text(VALUE self) {
     return text;
 }
 
+/* Of that, what belongs to this model call and not to one before it. */
+static VALUE native_turn_text(VALUE self) {
+    native_t *native = get(self);
+    size_t start = native->stream->content_start;
+    VALUE text = native_delivered_text(self);
+    VALUE own = rb_enc_str_new(RSTRING_PTR(text) + start, RSTRING_LEN(text) - (long)start,
+                               rb_utf8_encoding());
+    RB_GC_GUARD(text);
+    return own;
+}
+
 /* @return [Chunk, nil] the terminal chunk, once it was taken */
 static VALUE native_terminal(VALUE self) {
     return get(self)->terminal;
+}
+
+/* Who sets the arguments of each :tool_call_delta chunk, by add_to(chunk); nil: nobody. */
+static VALUE native_set_partial_arguments(VALUE self, VALUE arguments) {
+    RB_OBJ_WRITE(self, &get(self)->arguments, arguments);
+    return arguments;
 }
 
 /* @return [Array<Chunk>] the whole tool calls that were delivered so far */
@@ -522,7 +551,8 @@ static void set_error(VALUE hash, const raaf_outcome_t *outcome) {
 
 /*
  * What happened, as a Hash (keys: see lib/raaf/streaming/error_factory.rb; besides finish_reason,
- * usage, usage_json, parts, reasoning, refusal, choices, finish_reasons, events, malformed_events, timings).
+ * usage, usage_json, parts, reasoning, refusal, choices, finish_reasons, events, malformed_events,
+ * attempts, timings).
  * nil before the terminal chunk was taken.
  */
 static VALUE native_outcome(VALUE self) {
@@ -549,6 +579,7 @@ static VALUE native_outcome(VALUE self) {
     set(hash, "last_seq", ULL2NUM(stream->seq));
     set(hash, "events", ULL2NUM(outcome->events));
     set(hash, "malformed_events", ULL2NUM(outcome->malformed_events));
+    set(hash, "attempts", SIZET2NUM(outcome->attempts));
     RB_GC_GUARD(self);
     return hash;
 }
@@ -561,6 +592,7 @@ static VALUE native_here_p(VALUE self) {
 void rb_raaf_init_stream(void) {
     sym_more = ID2SYM(rb_intern("more"));
     sym_idle = ID2SYM(rb_intern("idle"));
+    id_add_to = rb_intern("add_to");
     /*
      * Document-class: RAAF::Streaming::NativeStream
      * One model call, from the consumer's side. Applications use RAAF::Streaming::Stream.
@@ -573,7 +605,7 @@ void rb_raaf_init_stream(void) {
     cSource = rb_class_new(rb_cObject);
     rb_undef_alloc_func(cSource);
     rb_gc_register_mark_object(cSource);
-    rb_define_singleton_method(cNative, "prepare", native_prepare, 3);
+    rb_define_singleton_method(cNative, "prepare", native_prepare, 4);
     rb_define_method(cNative, "start", native_start, 1);
     rb_define_method(cNative, "each", native_each, 1);
     rb_define_method(cNative, "drain", native_drain, 2);
@@ -582,8 +614,10 @@ void rb_raaf_init_stream(void) {
     rb_define_method(cNative, "stage", native_stage, 0);
     rb_define_method(cNative, "bytes_received", native_bytes_received, 0);
     rb_define_method(cNative, "delivered_text", native_delivered_text, 0);
+    rb_define_method(cNative, "turn_text", native_turn_text, 0);
     rb_define_method(cNative, "terminal", native_terminal, 0);
     rb_define_method(cNative, "tool_calls", native_tool_calls, 0);
+    rb_define_method(cNative, "partial_arguments=", native_set_partial_arguments, 1);
     rb_define_method(cNative, "outcome", native_outcome, 0);
     rb_define_method(cNative, "here?", native_here_p, 0);
 }

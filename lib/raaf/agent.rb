@@ -6,8 +6,8 @@ module RAAF
   # Who answers: a name, instructions, a model, and how to ask it. The stand-in for raaf-core's class, and loaded only
   # where that is absent.
   #
-  # Tools are described to the provider, and the model's calls arrive as `:tool_call` chunks. This version does not run
-  # them: the application does, and continues the conversation with the result. Handoffs are kept, but not followed.
+  # Tools are described to the model, and run when it calls them; so are handoffs to other agents, which are tools to
+  # the model.
   #
   # @example
   #   agent = RAAF::Agent.new(name: "Assistant", instructions: "Be brief.", model: "gpt-4o", temperature: 0.2)
@@ -28,7 +28,7 @@ module RAAF
     attr_accessor :instructions
     # @return [String]
     attr_accessor :model
-    # @return [Array<Object>] see {Streaming::ToolSchema.of}
+    # @return [Array<Object>] see {Streaming::Tool}
     attr_reader :tools
     # @return [Array<Agent>]
     attr_reader :handoffs
@@ -72,7 +72,7 @@ module RAAF
     # @param instructions [String, #call, nil]
     # @param model [String]
     # @param provider [#build_request, nil] nil: RAAF.provider, else by the model's name
-    # @param tools [Array<Object>] see {Streaming::ToolSchema.of}
+    # @param tools [Array<Object>] see {Streaming::Tool}; Hashes that only describe a tool are the application's to run
     # @param handoffs [Array<Agent>]
     # @param max_turns [Integer]
     # @param settings [Hash{Symbol=>Object}] any of {Streaming::AgentMethods::SETTINGS}
@@ -92,16 +92,18 @@ module RAAF
       yield self if block_given?
     end
 
-    # @param tool [Object] see {Streaming::ToolSchema.of}
+    # @param tool [Object] see {Streaming::Tool}
+    # @param options [Hash] as for {Streaming::Tool#initialize}: name, description, parameters, timeout, is_enabled
     # @return [self]
     # @raise [ArgumentError] for a tool that cannot be described
-    def add_tool(tool)
+    def add_tool(tool, **options)
+      tool = Streaming::Tool.new(tool, **options) unless options.empty?
       Streaming::ToolSchema.of(tool)
       @tools << tool
       self
     end
 
-    # @param agent [Agent] kept, not followed in this version
+    # @param agent [Agent] whom the model can hand the conversation over to
     # @return [self]
     def add_handoff(agent)
       @handoffs << agent

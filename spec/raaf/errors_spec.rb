@@ -31,7 +31,7 @@ RSpec.describe RAAF::Errors do
 
       it "takes every circumstance" do
         details = {provider: "openai", model: "gpt-4o", status: 500, request_id: "req_1", body: "{}", retry_after: 2,
-                   partial_text: "Hel", code: "c", type: "t", param: "p"}
+                   partial_text: "Hel", code: "c", type: "t", param: "p", attempts: 3}
         expect(error_class.new("x", **details).to_h).to include(details)
       end
 

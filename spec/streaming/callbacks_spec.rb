@@ -2,6 +2,7 @@
 
 RSpec.describe RAAF::Streaming::Stream, "#on" do
   include_context "with a model server"
+  include LifecycleForks
 
   # Collects what callbacks hear.
   let(:heard) { Queue.new }
@@ -292,6 +293,101 @@ RSpec.describe RAAF::Streaming::Stream, "#on" do
       stream.on(:complete) { heard << stream.result.final_output }
 
       expect(heard.pop).to eq("Hello")
+    end
+  end
+
+  describe "who waits for a stream with callbacks" do
+    let(:gate) { Queue.new }
+
+    # A stream that has ended, and whose callback for its last chunk is still at it.
+    def held_at_its_end
+      server.script(deltas: %w[Hello])
+      stream = runner.stream("Hi").on(:complete) do
+        heard << :begun
+        gate.pop
+        heard << :through
+      end
+      expect(heard.pop).to eq(:begun)
+      stream
+    end
+
+    # Asks on a thread of its own, which has gone to sleep, or is through, when this returns.
+    def asking
+      thread = Thread.new { yield.tap { heard << :answered } }
+      eventually { thread.stop? }
+      thread
+    end
+
+    it "waits until the last one has returned" do
+      stream = held_at_its_end
+      askers = [asking { stream.result.final_output }, asking { stream.wait.status }]
+
+      expect(stream).to be_finished
+      expect(stream.wait(0)).to be_nil
+      expect(heard).to be_empty
+      gate.close
+
+      expect(askers.map(&:value)).to eq(["Hello", :complete])
+      expect(emptied(heard)).to eq(%i[through answered answered])
+    end
+
+    it "waits for one that was added after the end, too" do
+      server.script(deltas: %w[Hello])
+      stream = runner.stream("Hi").on { nil }
+      stream.wait
+
+      stream.on(:content) { gate.pop && heard << :through }
+      asker = asking { stream.result.final_output }
+      gate << 1
+
+      expect(asker.value).to eq("Hello")
+      expect(emptied(heard)).to eq(%i[through answered])
+    end
+
+    it "waits for those that hear of an error" do
+      server.script(**silence_after("Hel"))
+      without_log do
+        stream = runner.stream("Hi").on(:content) { raise "mine" }.on(:error) { gate.pop && heard << :through }
+        eventually { stream.finished? }
+        asker = asking { stream.wait.status }
+        gate << 1
+
+        expect(asker.value).to eq(:failed)
+        expect(emptied(heard)).to eq(%i[through answered])
+      end
+    end
+
+    it "waits no longer than he said, nor for one whose thread was ended" do
+      stream = held_at_its_end
+      expect(stream.wait(0.001)).to be_nil
+
+      without_log do
+        dispatcher_threads.each(&:kill)
+        expect(stream.result.final_output).to eq("Hello")
+      end
+    end
+
+    it "goes on when streaming is shut down, and in a child that nobody runs callbacks in" do
+      stream = held_at_its_end
+      expect(in_child { stream.result.final_output }).to eq("Hello")
+      asker = asking { stream.result.final_output }
+
+      without_log do
+        RAAF::Streaming.shutdown(timeout: 0)
+        dispatcher_threads.each { |thread| thread.join(LifecycleHelpers::PATIENCE) }
+      end
+
+      expect(asker.value).to eq("Hello")
+    end
+
+    it "does not wait for other callbacks inside one, once the stream has ended" do
+      stream = held_at_its_end
+      server.script(deltas: %w[other])
+
+      runner.stream("Hi").on(:complete) { heard << stream.wait.status }
+
+      expect(heard.pop).to eq(:complete)
+      gate.close
     end
   end
 

@@ -296,6 +296,26 @@ RSpec.describe RAAF::Streaming::Decoder do
     end
   end
 
+  describe "a whole message" do
+    def message(content, **fields)
+      {choices: [{index: 0, message: {role: "assistant", content: content}, **fields}]}
+    end
+
+    it "is passed over beside the deltas that say the same" do
+      expect(pieces(message("a", delta: {content: "a"}), message("ab", delta: {content: "b"}),
+        message("ab", finish_reason: "stop"))).to eq([[:content, "a"], [:content, "b"]])
+    end
+
+    it "in the place of deltas ends the stream in an error, also where malformed events are left out" do
+      [false, true].each do |skip|
+        chunks, outcome = decoded(body(message("a", finish_reason: "stop"), "[DONE]"), skip_malformed: skip)
+
+        expect(chunks.map(&:type)).to eq([:error])
+        expect(outcome).to include(code: :whole_message, malformed_events: 0)
+      end
+    end
+  end
+
   it "passes over what it does not know" do
     events = [{object: "", choices: [], prompt_filter_results: [{index: 0}]}, {unknown: {choices: [1, 2]}},
       {choices: [{index: 0, delta: {content: "a", unknown: [[[{}]]]}, logprobs: {content: [{token: "x"}]}}]}, {}]

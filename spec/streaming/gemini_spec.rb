@@ -111,7 +111,7 @@ RSpec.describe "Gemini" do
       [{name: "weather", parameters: {type: "object", properties: {city: {type: "string"}}}}, {name: "time"}]
     end
 
-    def ask(server, messages, **options)
+    def ask(server, messages, tools: self.tools, **options)
       provider = RAAF::Models::GeminiProvider.new(api_key: "goog-test-key", base_url: server.base_url)
       agent = RAAF::Agent.new(name: "A", instructions: "Be brief.", model: "gemini-2.5-flash", tools: tools)
       RAAF::Streaming::AsyncRunner.new(agent: agent, provider: provider).run_and_stream(messages, **options)
@@ -126,12 +126,13 @@ RSpec.describe "Gemini" do
 
         first = ask(server, "Weather and time?")
         expect([first.reasoning, first.text, first.finish_reason]).to eq(["Hm, two", "Let me look.", "tool_calls"])
-        expect(first.tool_calls.map { |call| call.values_at(:id, :name, :arguments) })
-          .to eq([[nil, "weather", {city: "Rome"}], [nil, "time", {}]])
+        expect(first.tool_calls.map { |call| call.values_at(:name, :arguments) })
+          .to eq([["weather", {city: "Rome"}], ["time", {}]])
         expect(first.usage).to include(prompt_tokens: 10, completion_tokens: 7, reasoning_tokens: 2, total_tokens: 17)
 
-        second = ask(server, first.messages + [{role: "tool", name: "weather", content: '{"t":20}'},
-          {role: "tool", name: "time", content: "noon"}])
+        ids = first.tool_calls.map { |call| call[:id] }
+        second = ask(server, first.messages + [{role: "tool", tool_call_id: ids[0], content: '{"t":20}'},
+          {role: "tool", tool_call_id: ids[1], content: "noon"}])
         expect(second.text).to eq("20 degrees at noon.")
         request = server.requests.last
         expect(request.path).to end_with("/models/gemini-2.5-flash:streamGenerateContent?alt=sse")
@@ -148,6 +149,34 @@ RSpec.describe "Gemini" do
       end
     end
 
+    # A tool that can be called.
+    def weather
+      Class.new do
+        def name = "weather"
+        def parameters = {type: "object", properties: {city: {type: "string"}}}
+        def call(city:) = "20 degrees in #{city}"
+      end.new
+    end
+
+    it "goes on by itself with what tools came to" do
+      RAAF::Testing::ModelServer.start do |server|
+        server.script(tool_calls: [{name: "weather", arguments: {city: "Rome"}, signature: "c2ln"},
+          {name: "weather", arguments: {city: "Oslo"}}])
+        server.script(deltas: ["The same."])
+        result = ask(server, "Rome or Oslo?", tools: [weather])
+        expect([result.text, result.finish_reason, result.turns]).to eq(["The same.", "stop", 2])
+        expect(server.requests.last.json[:contents].drop(1)).to eq(
+          [{role: "model", parts: [
+            {functionCall: {name: "weather", args: {city: "Rome"}}, thoughtSignature: "c2ln"},
+            {functionCall: {name: "weather", args: {city: "Oslo"}}}
+          ]},
+            {role: "user", parts: %w[Rome Oslo].map do |city|
+              {functionResponse: {name: "weather", response: {output: "20 degrees in #{city}"}}}
+            end}]
+        )
+      end
+    end
+
     it "is answered by itself where nothing is scripted" do
       RAAF::Testing::ModelServer.start do |server|
         server.script(demo: true, tokens: 5, delay: 0, first_delay: 0)
@@ -160,7 +189,7 @@ RSpec.describe "Gemini" do
     it "gets errors in Gemini's own form" do
       RAAF::Testing::ModelServer.start do |server|
         server.script(status: 429)
-        expect { ask(server, "Hi") }.to raise_error(RAAF::Errors::RateLimitError) { |error|
+        expect { ask(server, "Hi", max_retries: 0) }.to raise_error(RAAF::Errors::RateLimitError) { |error|
           expect([error.type, error.code]).to eq(%w[RESOURCE_EXHAUSTED 429])
         }
       end

@@ -25,7 +25,8 @@ RSpec.describe "A server without an end" do
     require "json"
 
     agent = RAAF::Agent.new(name: "Assistant", model: "gpt-4o")
-    runner = RAAF::Streaming::AsyncRunner.new(agent: agent, **JSON.parse(ARGV.first, symbolize_names: true))
+    settings = {max_retries: 0, **JSON.parse(ARGV.first, symbolize_names: true)}
+    runner = RAAF::Streaming::AsyncRunner.new(agent: agent, **settings)
     runner.run_and_stream("Warm up")
     peak = -> { File.read("/proc/self/status")[/VmHWM:\s*(\d+) kB/, 1].to_i * 1024 }
     before = peak.call

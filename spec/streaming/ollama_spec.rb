@@ -92,10 +92,10 @@ RSpec.describe "Ollama" do
       [{name: "weather", parameters: {type: "object", properties: {city: {type: "string"}}}}, {name: "time"}]
     end
 
-    def ask(server, messages)
+    def ask(server, messages, tools: self.tools, **options)
       agent = RAAF::Agent.new(name: "A", instructions: "Be brief.", model: "ollama/llama3.2", tools: tools)
       with_env("OLLAMA_HOST" => server.base_url, "OLLAMA_API_KEY" => nil) do
-        RAAF::Streaming::AsyncRunner.new(agent: agent).run_and_stream(messages)
+        RAAF::Streaming::AsyncRunner.new(agent: agent).run_and_stream(messages, **options)
       end
     end
 
@@ -108,12 +108,14 @@ RSpec.describe "Ollama" do
 
         first = ask(server, "Weather and time?")
         expect([first.reasoning, first.text, first.finish_reason]).to eq(["Hm, two", "Let me look.", "tool_calls"])
-        expect(first.tool_calls.map { |call| call.values_at(:id, :name, :arguments) })
-          .to eq([["c1", "weather", {city: "Rome"}], [nil, "time", {}]])
+        expect(first.tool_calls.map { |call| call.values_at(:name, :arguments) })
+          .to eq([["weather", {city: "Rome"}], ["time", {}]])
+        ids = first.tool_calls.map { |call| call[:id] }
+        expect(ids.first).to eq("c1")
         expect(first.usage).to include(prompt_tokens: 10, completion_tokens: 7, total_tokens: 17)
 
         second = ask(server, first.messages + [{role: "tool", tool_call_id: "c1", content: "20"},
-          {role: "tool", content: "noon"}])
+          {role: "tool", tool_call_id: ids[1], content: "noon"}])
         expect(second.text).to eq("20 degrees at noon.")
         request = server.requests.last
         expect(request.route).to end_with("/api/chat")
@@ -122,10 +124,32 @@ RSpec.describe "Ollama" do
           {role: "system", content: "Be brief."}, {role: "user", content: "Weather and time?"},
           {role: "assistant", content: "Let me look.",
            tool_calls: [{id: "c1", function: {name: "weather", arguments: {city: "Rome"}}},
-             {function: {name: "time", arguments: {}}}]},
+             {id: ids[1], function: {name: "time", arguments: {}}}]},
           {role: "tool", content: "20", tool_name: "weather", tool_call_id: "c1"},
-          {role: "tool", content: "noon", tool_name: "time"}
+          {role: "tool", content: "noon", tool_name: "time", tool_call_id: ids[1]}
         ])
+      end
+    end
+
+    # A tool that can be called.
+    def weather
+      Class.new do
+        def name = "weather"
+        def parameters = {type: "object", properties: {city: {type: "string"}}}
+        def call(city:) = "20 degrees in #{city}"
+      end.new
+    end
+
+    it "goes on by itself with what tools came to" do
+      RAAF::Testing::ModelServer.start do |server|
+        server.script(tool_calls: [{name: "weather", arguments: {city: "Rome"}},
+          {name: "weather", arguments: {city: "Oslo"}}])
+        server.script(deltas: ["The same."])
+        result = ask(server, "Rome or Oslo?", tools: [weather])
+        expect([result.text, result.finish_reason, result.turns]).to eq(["The same.", "stop", 2])
+        expect(server.requests.last.json[:messages].last(2).map { |message| message.except(:tool_call_id) }).to eq(
+          %w[Rome Oslo].map { |city| {role: "tool", tool_name: "weather", content: "20 degrees in #{city}"} }
+        )
       end
     end
 
@@ -141,7 +165,7 @@ RSpec.describe "Ollama" do
     it "gets errors in Ollama's own form" do
       RAAF::Testing::ModelServer.start do |server|
         server.script(status: 500)
-        expect { ask(server, "Hi") }.to raise_error(RAAF::Errors::ServerError) { |error|
+        expect { ask(server, "Hi", max_retries: 0) }.to raise_error(RAAF::Errors::ServerError) { |error|
           expect(JSON.parse(error.body)).to eq("error" => "scripted answer with status 500")
         }
       end

@@ -414,8 +414,9 @@ RSpec.describe RAAF::Streaming::Stream do
     stream = RAAF::Streaming::AsyncRunner.new(agent: agent, provider: provider).stream("my words")
     stream.wait
 
-    expect(stream.instance_variable_get(:@call).inspect)
-      .to eq('#<RAAF::Streaming::ModelCall provider="openai" model="gpt-4o">')
+    run = stream.instance_variable_get(:@run)
+    expect(run.inspect).to eq("#<RAAF::Streaming::Run #{stream.id} turns=1>")
+    expect(run.call.inspect).to eq('#<RAAF::Streaming::ModelCall provider="openai" model="gpt-4o">')
   end
 
   it "can be named, shown and cancelled in a signal handler" do

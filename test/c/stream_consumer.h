@@ -98,7 +98,7 @@ static inline void consumer_drop(consumer_t *consumer) {
 
 /* Submits a new stream for [request], which it takes. */
 static inline consumer_t consumer_start(raaf_reactor_t *reactor, raaf_request_t *request) {
-    consumer_t consumer = consumer_of(raaf_stream_new(request, 1));
+    consumer_t consumer = consumer_of(raaf_stream_new(request, 1, NULL));
 
     raaf_reactor_submit(reactor, consumer.stream);
     return consumer;

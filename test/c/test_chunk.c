@@ -78,6 +78,32 @@ TEST(chunk_knows_the_memory_it_holds) {
     raaf_chunk_free(&chunk);
 }
 
+TEST(payload_can_be_copied_whole) {
+    const raaf_delta_t delta = tool_call("call_1", "weather", "{}");
+    raaf_chunk_payload_t *payload = raaf_chunk_payload_new(&delta), *copy;
+
+    if (!CHECK(payload != NULL)) return;
+    CHECK_EQ_UINT(payload->retry.number, 0);
+    payload->retry =
+        (raaf_retry_notice_t){.number = 1, .most = 2, .delay_ns = 3, .http_status = 503};
+    memory_runs_out_after(0);
+    CHECK_EQ_PTR(raaf_chunk_payload_copy(payload), NULL);
+    memory_is_back();
+    copy = raaf_chunk_payload_copy(payload);
+    free(payload);
+    if (!CHECK(copy != NULL)) return;
+    CHECK_EQ_STR(copy->tool_id.bytes, copy->tool_id.len, "call_1");
+    CHECK_EQ_STR(copy->tool_name.bytes, copy->tool_name.len, "weather");
+    CHECK_EQ_STR(copy->text.bytes, copy->text.len, "{}");
+    CHECK_EQ_INT(copy->tool_index, 2000000000);
+    CHECK_EQ_INT(copy->usage.total_tokens, -1);
+    CHECK_EQ_UINT(copy->retry.number, 1);
+    CHECK_EQ_UINT(copy->retry.most, 2);
+    CHECK_EQ_UINT(copy->retry.delay_ns, 3);
+    CHECK_EQ_INT(copy->retry.http_status, 503);
+    free(copy);
+}
+
 TEST(chunk_can_be_freed_twice) {
     const raaf_delta_t delta = tool_call("id", "name", "text");
     raaf_chunk_t chunk = {.seq = 1, .type = RAAF_CHUNK_TOOL_CALL};

@@ -15,7 +15,7 @@ typedef struct desk {
 } desk_t;
 
 static void desk_open(desk_t *desk, raaf_request_t *request) {
-    desk->consumer = consumer_of(raaf_stream_new(request, 1));
+    desk->consumer = consumer_of(raaf_stream_new(request, 1, NULL));
     raaf_delivery_init(&desk->delivery, desk->consumer.stream);
 }
 
@@ -90,7 +90,7 @@ TEST(delivery_makes_a_chunk_of_each_piece_of_text) {
 }
 
 TEST(delivery_numbers_on_from_where_it_is_told) {
-    desk_t desk = {.consumer = consumer_of(raaf_stream_new(request_new(), 41))};
+    desk_t desk = {.consumer = consumer_of(raaf_stream_new(request_new(), 41, NULL))};
 
     raaf_delivery_init(&desk.delivery, desk.consumer.stream);
     desk.consumer.seq = 40;
@@ -327,6 +327,28 @@ TEST(delivery_keeps_the_finish_reason_of_each_choice) {
     desk_close(&desk);
 }
 
+TEST(delivery_of_another_turn_goes_on_with_the_text_of_the_one_before) {
+    desk_t first, second;
+
+    desk_open(&first, request_new());
+    say(&first, "Let me look. ");
+    is_next(&first, RAAF_CHUNK_CONTENT, "Let me look. ");
+    second.consumer =
+        consumer_of(raaf_stream_new(request_new(), 1, first.consumer.stream->content));
+    raaf_delivery_init(&second.delivery, second.consumer.stream);
+    desk_close(&first);
+    CHECK_EQ_UINT(second.consumer.stream->content_start, 13);
+    say(&second, "Rain.");
+    const raaf_chunk_t *chunk = next(&second);
+    CHECK_EQ_UINT(chunk->len, 5);
+    cumulative_is(chunk, "Let me look. Rain.");
+    const raaf_delta_t part = {.type = RAAF_CHUNK_PART, .text = slice("{}")};
+    CHECK_EQ_INT(raaf_delivery_delta(&second.delivery, &part), RAAF_OK);
+    const raaf_buffer_t *parts = &second.consumer.stream->outcome.parts;
+    CHECK_EQ_STR(parts->bytes, parts->len, "{\"at\":5,\"part\":{}}");
+    desk_close(&second);
+}
+
 TEST(delivery_ends_once) {
     desk_t desk;
 
@@ -418,7 +440,7 @@ TEST(stream_is_not_made_without_memory) {
     for (; !stream && left < 20; left++) {
         raaf_request_t *request = request_new();
         memory_runs_out_after(left);
-        stream = raaf_stream_new(request, 1);
+        stream = raaf_stream_new(request, 1, NULL);
         memory_is_back();
     }
     CHECK_EQ_INT(left, 5); /* itself, its queue, the choices and the first one's text */
@@ -429,8 +451,8 @@ TEST(stream_is_not_made_without_memory) {
 
 TEST(stream_counts_those_that_live) {
     const size_t before = raaf_stream_live_count();
-    raaf_stream_t *one = raaf_stream_new(request_new(), 1);
-    raaf_stream_t *two = raaf_stream_new(request_new(), 1);
+    raaf_stream_t *one = raaf_stream_new(request_new(), 1, NULL);
+    raaf_stream_t *two = raaf_stream_new(request_new(), 1, NULL);
 
     CHECK(one->id != two->id);
     CHECK_EQ_UINT(raaf_stream_live_count(), before + 2);
@@ -448,9 +470,64 @@ TEST(stream_knows_its_size) {
     char *body = calloc(1, large);
 
     raaf_request_set_body(request, body, large);
-    raaf_stream_t *stream = raaf_stream_new(request, 1);
+    raaf_stream_t *stream = raaf_stream_new(request, 1, NULL);
     CHECK(raaf_stream_memory(stream) > large + sizeof *stream);
     CHECK(raaf_stream_memory(stream) < large + 10000);
     raaf_stream_release(stream);
     free(body);
+}
+
+/* ---- another attempt ---- */
+
+static const raaf_retry_t retry = {
+    .notice = {.number = 1, .most = 2, .delay_ns = RAAF_MS(1500), .http_status = 429},
+    .reason = "429",
+};
+
+TEST(delivery_announces_another_attempt_without_a_word_of_an_answer) {
+    desk_t desk;
+    const raaf_chunk_t *chunk;
+
+    desk_open(&desk, request_new());
+    CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_OK);
+    CHECK_EQ_UINT(desk.consumer.stream->outcome.first_token_at, 0);
+    chunk = next(&desk);
+    CHECK_EQ_INT(chunk->type, RAAF_CHUNK_STATUS);
+    CHECK_EQ_UINT(chunk->len, 0);
+    cumulative_is(chunk, "");
+    if (CHECK(chunk->payload != NULL)) {
+        CHECK_EQ_STR(chunk->payload->text.bytes, chunk->payload->text.len, "429");
+        CHECK_EQ_UINT(chunk->payload->retry.number, 1);
+        CHECK_EQ_UINT(chunk->payload->retry.most, 2);
+        CHECK_EQ_UINT(chunk->payload->retry.delay_ns, RAAF_MS(1500));
+        CHECK_EQ_INT(chunk->payload->retry.http_status, 429);
+    }
+    say(&desk, "a");
+    CHECK_EQ_UINT(next(&desk)->seq, 2);
+    CHECK(desk.consumer.stream->outcome.first_token_at != 0);
+    desk_close(&desk);
+}
+
+TEST(delivery_announces_it_where_no_text_is_retained) {
+    desk_t desk;
+    raaf_request_t *request = request_new();
+
+    request->limits.retain_text = false;
+    desk_open(&desk, request);
+    CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_OK);
+    CHECK_EQ_PTR(next(&desk)->text, NULL);
+    desk_close(&desk);
+}
+
+TEST(delivery_without_memory_announces_nothing) {
+    desk_t desk;
+
+    desk_open(&desk, request_new());
+    memory_runs_out_after(0);
+    CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_NO_MEMORY);
+    memory_is_back();
+    CHECK(nothing_there(&desk));
+    CHECK_EQ_INT(say(&desk, "a"), RAAF_OK);
+    CHECK_EQ_UINT(next(&desk)->seq, 1);
+    desk_close(&desk);
 }

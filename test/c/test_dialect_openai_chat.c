@@ -162,6 +162,59 @@ TEST(chat_what_one_event_says_comes_in_a_fixed_order) {
         RAAF_OK);
 }
 
+/* ---- `message` instead of `delta` ---- */
+
+#define CHOICE(fields) "{\"choices\":[{\"index\":0," fields "}]}\n"
+#define MESSAGE(fields) "\"message\":{\"role\":\"assistant\"," fields "}"
+
+TEST(chat_message_beside_deltas_is_passed_over) {
+    CHECK_CHAT(CHOICE(MESSAGE("\"content\":\"a\"") ",\"delta\":{\"content\":\"a\"}")
+                   CHOICE("\"delta\":{\"content\":\"b\"}," MESSAGE("\"content\":\"ab\""))
+                       CHOICE(MESSAGE("\"content\":\"ab\"") ",\"delta\":{\"content\":\"\"}")
+                           CHOICE(MESSAGE("\"content\":\"ab\"") ",\"finish_reason\":\"stop\""),
+               "content 0: a\ncontent 0: b\n" STOPPED, RAAF_OK);
+    CHECK_CHAT(
+        CHOICE("\"delta\":{\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}," MESSAGE(
+            "\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\"}}]")) FINISH("stop"),
+        "tool_call_delta 0 #0 a f: \ntool_call 0 #0 a f: \n" STOPPED, RAAF_OK);
+}
+
+TEST(chat_message_that_says_nothing_is_passed_over) {
+    CHECK_CHAT(CHOICE(MESSAGE("\"content\":\"\",\"refusal\":null,\"tool_calls\":[]"))
+                   CHOICE("\"message\":null") CHOICE(MESSAGE("\"content\":null,\"x\":\"y\""))
+                       CHOICE("\"message\":\"no\"") DELTA("\"content\":\"a\"") FINISH("stop"),
+               "content 0: a\n" STOPPED, RAAF_OK);
+}
+
+TEST(chat_message_that_no_delta_has_said_ends_the_stream) {
+    static const char *const messages[] = {
+        MESSAGE("\"content\":\"a\""),
+        MESSAGE("\"content\":[{\"type\":\"text\",\"text\":\"a\"}]"),
+        MESSAGE("\"content\":[\"a\"]"),
+        MESSAGE("\"refusal\":\"no\""),
+        MESSAGE("\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\"}}]"),
+        MESSAGE("\"content\":null,\"function_call\":{\"name\":\"f\"}"),
+        MESSAGE("\"content\":\"a\"") ",\"finish_reason\":\"stop\"",
+        MESSAGE("\"content\":\"a\"") ",\"delta\":{\"role\":\"assistant\",\"content\":\"\"}",
+        "\"delta\":null," MESSAGE("\"content\":\"a\""),
+    };
+
+    for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+        char lines[512];
+
+        snprintf(lines, sizeof lines, "%s{\"choices\":[{%s}]}\n[DONE]",
+                 DELTA("\"role\":\"assistant\""), messages[i]);
+        check_lines(lines, strlen(lines), "", 0, RAAF_WHOLE_MESSAGE);
+    }
+}
+
+TEST(chat_message_is_measured_by_the_deltas_of_its_own_choice) {
+    CHECK_CHAT(
+        DELTA("\"content\":\"a\"") "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\"}},"
+                                   "{\"index\":1," MESSAGE("\"content\":\"c\"") "}]}\n[DONE]",
+        "content 0: a\n", RAAF_WHOLE_MESSAGE);
+}
+
 /* ---- characters ---- */
 
 TEST(chat_text_with_escapes_is_decoded) {

@@ -7,7 +7,7 @@
 #include "dispatch_queue.c"
 
 static raaf_stream_t *stream_new(void) {
-    return raaf_stream_new(script_new(), 1);
+    return raaf_stream_new(script_new(), 1, NULL);
 }
 
 static unsigned references(const raaf_stream_t *stream) {

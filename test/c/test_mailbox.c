@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 static raaf_stream_t *stream_new(void) {
-    return raaf_stream_new(script_new(), 1);
+    return raaf_stream_new(script_new(), 1, NULL);
 }
 
 static bool is_awake(const raaf_mailbox_t *mailbox) {

@@ -2,6 +2,8 @@
 #include "outcome.h"
 #include "result_code.h"
 
+#include <time.h>
+
 static void header(raaf_outcome_t *outcome, const char *line) {
     raaf_outcome_header(outcome, line, strlen(line));
 }
@@ -209,4 +211,104 @@ TEST(outcome_keeps_as_much_of_a_body_as_fits) {
     CHECK_EQ_UINT(outcome.body.len, RAAF_OUTCOME_MAX_BODY);
     raaf_outcome_body(&outcome, piece, 0);
     raaf_outcome_free(&outcome);
+}
+
+TEST(outcome_of_a_new_attempt_knows_nothing_of_the_one_before) {
+    raaf_outcome_t outcome;
+    raaf_delta_t delta = {.text = slice("x"), .error_message = slice("y")};
+
+    raaf_outcome_init(&outcome);
+    CHECK_EQ_UINT(outcome.attempts, 0);
+    raaf_outcome_new_attempt(&outcome);
+    CHECK_EQ_UINT(outcome.attempts, 1);
+    outcome.started_at = 7;
+    outcome.connected_at = outcome.first_byte_at = 8;
+    outcome.http_status = 503;
+    outcome.os_error = 1;
+    strcpy(outcome.detail, "detail");
+    header(&outcome, "retry-after: 3");
+    raaf_outcome_body(&outcome, "body", 4);
+    raaf_outcome_usage(&outcome, &delta);
+    raaf_outcome_finish(&outcome, &delta);
+    raaf_outcome_error(&outcome, &delta);
+
+    raaf_outcome_new_attempt(&outcome);
+    CHECK_EQ_UINT(outcome.attempts, 2);
+    CHECK_EQ_UINT(outcome.started_at, 7);
+    CHECK_EQ_UINT(outcome.connected_at, 0);
+    CHECK_EQ_UINT(outcome.first_byte_at, 0);
+    CHECK_EQ_INT(outcome.http_status, 0);
+    CHECK_EQ_INT(outcome.os_error, 0);
+    CHECK_EQ_INT(outcome.retry_after_ms, -1);
+    CHECK_EQ_CSTR(outcome.detail, "");
+    CHECK(!outcome.has_usage);
+    CHECK_EQ_UINT(outcome.headers.len + outcome.body.len + outcome.usage_json.len, 0);
+    CHECK_EQ_UINT(outcome.parts.len + outcome.error_message.len + outcome.error_json.len, 0);
+    raaf_outcome_free(&outcome);
+}
+
+/* ---- rate limits ---- */
+
+static int64_t rate_limits(const char *const *lines) {
+    raaf_outcome_t outcome;
+
+    raaf_outcome_init(&outcome);
+    for (; *lines; lines++)
+        header(&outcome, *lines);
+    raaf_outcome_rate_limits(&outcome);
+    const int64_t ms = outcome.retry_after_ms;
+    raaf_outcome_free(&outcome);
+    return ms;
+}
+
+#define RATE_LIMITS(...) rate_limits((const char *const[]){__VA_ARGS__, NULL})
+
+TEST(outcome_takes_the_reset_of_a_rate_limit_for_a_retry_after) {
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 1s"), 1000);
+    CHECK_EQ_INT(RATE_LIMITS("X-RateLimit-Reset-Tokens: 6m0s"), 360000);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-tokens: 2"), 2000);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-limit-requests: 7"), -1);
+    CHECK_EQ_INT(RATE_LIMITS("x-request-id: 7"), -1);
+}
+
+TEST(outcome_prefers_what_the_server_asks_for_to_its_rate_limits) {
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 1s", "retry-after: 3"), 3000);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 1s", "retry-after: 0"), 0);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 1s", "retry-after: soon"), 1000);
+}
+
+TEST(outcome_takes_of_several_rate_limits_the_one_that_is_used_up) {
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 7s", "x-ratelimit-remaining-requests: 5",
+                             "x-ratelimit-reset-tokens: 9s", "x-ratelimit-remaining-tokens: 0"),
+                 9000);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 9s", "x-ratelimit-remaining-requests: 0",
+                             "x-ratelimit-reset-tokens: 7s", "x-ratelimit-remaining-tokens: 0"),
+                 9000);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 2h", "x-ratelimit-remaining-requests: 5",
+                             "x-ratelimit-reset-tokens: 7s", "x-ratelimit-remaining-tokens: 10"),
+                 7000);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 2h", "x-ratelimit-reset-tokens: 7s"),
+                 7000);
+}
+
+TEST(outcome_ignores_resets_that_make_no_sense) {
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: soon"), -1);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests:"), -1);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: 1767225630"), -1); /* a point in time */
+    CHECK_EQ_INT(RATE_LIMITS("anthropic-ratelimit-tokens-reset: tomorrow"), -1);
+    CHECK_EQ_INT(RATE_LIMITS("x-ratelimit-reset-requests: soon", "x-ratelimit-reset-tokens: 1s"),
+                 1000);
+}
+
+TEST(outcome_knows_the_resets_that_are_points_in_time) {
+    static const char *const names[] = {"requests", "tokens", "input-tokens", "output-tokens"};
+    char line[128], time_of_day[64];
+    time_t then = time(NULL) + 30;
+
+    strftime(time_of_day, sizeof time_of_day, "%Y-%m-%dT%H:%M:%SZ", gmtime(&then));
+    for (int i = 0; i < 4; i++) {
+        snprintf(line, sizeof line, "anthropic-ratelimit-%s-reset: %s", names[i], time_of_day);
+        const int64_t ms = RATE_LIMITS(line);
+        CHECK(ms > 0 && ms <= 30000);
+    }
 }

@@ -163,6 +163,27 @@ WORLD_TEST(name_that_is_missing_fails_all) {
     end_all(world, consumers, SAME, RAAF_RESOLVE_FAILED);
 }
 
+/* The second look-up goes through the gate as the first did. */
+WORLD_TEST(name_that_is_missing_is_looked_up_again) {
+    consumer_t consumers[SAME];
+
+    for (int i = 0; i < SAME; i++) {
+        raaf_request_t *request = request_to("missing.test", world->server.port);
+        request->limits.max_retries = 1;
+        request->limits.retry_delay_ns = RAAF_MS(5);
+        request->limits.max_retry_delay_ns = RAAF_MS(1000);
+        consumers[i] = consumer_start(world->reactor, request);
+    }
+    for (int i = 0; i < SAME; i++) {
+        const raaf_chunk_t *chunk = consumer_next(&consumers[i]);
+        if (chunk != NULL && CHECK_EQ_INT(chunk->type, RAAF_CHUNK_STATUS))
+            CHECK_EQ_STR(chunk->payload->text.bytes, chunk->payload->text.len, "name not resolved");
+        consumer_ends(&consumers[i], RAAF_RESOLVE_FAILED);
+        CHECK_EQ_UINT(consumers[i].stream->outcome.attempts, 2);
+    }
+    end_all(world, consumers, SAME, RAAF_RESOLVE_FAILED);
+}
+
 /* Neither does the reactor wait for the look-up that nobody wants any longer. */
 WORLD_TEST(next_one_leads_when_the_leader_is_cancelled) {
     consumer_t consumers[SAME];
@@ -483,6 +504,9 @@ static raaf_request_t *random_request(stormer_t *stormer) {
     request->limits.idle_ns = RAAF_MS(1 + random_below(&stormer->state, 40));
     request->limits.coalesce_chars = random_below(&stormer->state, 2) * 10;
     request->limits.coalesce_ns = RAAF_MS(1);
+    request->limits.max_retries = random_below(&stormer->state, 3);
+    request->limits.retry_delay_ns = RAAF_MS(random_below(&stormer->state, 4));
+    request->limits.max_retry_delay_ns = RAAF_MS(1000);
     return request;
 }
 
@@ -712,7 +736,7 @@ WORLD_TEST(dispatched_streams_are_served_by_two_threads) {
 
     hall->queue = raaf_dispatch_queue_new();
     for (int i = 0; i < SERVED; i++)
-        hall->consumers[i] = consumer_of(raaf_stream_new(long_script(i), 1));
+        hall->consumers[i] = consumer_of(raaf_stream_new(long_script(i), 1, NULL));
     for (int i = 0; i < SERVERS; i++) {
         raaf_waker_open(&hall->wakers[i], false);
         pthread_create(&threads[i], NULL, serve_hall, hall);
@@ -745,7 +769,7 @@ WORLD_TEST(dispatched_streams_are_served_by_two_threads) {
 
 WORLD_TEST(dispatched_stream_that_comes_too_late_is_announced) {
     raaf_dispatch_queue_t *queue = raaf_dispatch_queue_new();
-    consumer_t consumer = consumer_of(raaf_stream_new(long_script(0), 1));
+    consumer_t consumer = consumer_of(raaf_stream_new(long_script(0), 1, NULL));
 
     CHECK(raaf_reactor_stop(world->reactor, RAAF_NEVER));
     atomic_store(&consumer.stream->dispatch, queue);

@@ -277,9 +277,62 @@ TEST(what_is_no_duration_is_refused) {
     CHECK_EQ_INT(raaf_duration_ms(NULL, 0), -1);
 }
 
+#define NEW_YEAR 1767225600 /* 2026-01-01T00:00:00Z */
+
+static int64_t timestamp_at_new_year(const char *value, size_t len) {
+    return raaf_timestamp_ms(value, len, NEW_YEAR);
+}
+
+TEST(timestamps_are_read_with_their_fractions_and_offsets) {
+    static const example_t examples[] = {
+        {"2026-01-01T00:00:30Z", 30000},
+        {" 2026-01-01t00:00:30z ", 30000},
+        {"2026-01-01 00:00:30Z", 30000},
+        {"2026-01-01T00:00:00.25Z", 250},
+        {"2026-01-01T00:00:01.0001Z", 1001},
+        {"2026-01-01T00:00:01.123456789Z", 1124},
+        {"2026-01-01T01:00:30+01:00", 30000},
+        {"2025-12-31T18:30:30-05:30", 30000},
+        {"2026-01-02T00:00:00Z", 86400000},
+        {"2026-01-01T00:00:00Z", 0},
+        {"2025-12-31T23:59:59.9Z", 0},
+        {"1999-01-01T00:00:00Z", 0},
+        {"2025-12-31T23:59:60Z", 0},
+        {"2027-01-02T00:00:00.5Z", RAAF_RETRY_AFTER_MAX_MS},
+        {"9999-12-31T23:59:59Z", RAAF_RETRY_AFTER_MAX_MS},
+    };
+    CHECK_EXAMPLES(timestamp_at_new_year, examples);
+}
+
+TEST(what_is_no_timestamp_is_refused) {
+    static const example_t examples[] = {
+        {"", -1},
+        {"2026-01-01", -1},
+        {"2026-01-01T00:00:30", -1},
+        {"2026-01-01T00:00Z", -1},
+        {"2026-01-01T00:00:30.Z", -1},
+        {"2026-01-01T00:00:30Z!", -1},
+        {"2026-01-01T00:00:30+0100", -1},
+        {"2026-01-01T00:00:30+24:00", -1},
+        {"2026-01-01T00:00:30+01:60", -1},
+        {"2026-00-01T00:00:30Z", -1},
+        {"2026-13-01T00:00:30Z", -1},
+        {"2026-02-29T00:00:30Z", -1},
+        {"2026-01-32T00:00:30Z", -1},
+        {"2026-01-01T24:00:30Z", -1},
+        {"2026-01-01T00:00:61Z", -1},
+        {"26-01-01T00:00:30Z", -1},
+        {"1767225630", -1},
+        {"30", -1},
+    };
+    CHECK_EXAMPLES(timestamp_at_new_year, examples);
+    CHECK_EQ_INT(raaf_timestamp_ms(NULL, 0, NEW_YEAR), -1);
+}
+
 TEST(whatever_comes_the_answer_is_within_bounds) {
-    static const char alphabet[] = "0123456789..--  hmsunGMT,:SunNovday\xc2\xb5";
-    static const reader_t readers[] = {at_now, raaf_retry_after_ms_header, raaf_duration_ms};
+    static const char alphabet[] = "0123456789..--  hmsunGMT,:SunNovdayTZ+\xc2\xb5";
+    static const reader_t readers[] = {at_now, raaf_retry_after_ms_header, raaf_duration_ms,
+                                       timestamp_at_new_year};
     uint64_t random = 31;
     char value[64];
 
@@ -294,7 +347,7 @@ TEST(whatever_comes_the_answer_is_within_bounds) {
                 value[n] = alphabet[random_below(&random, sizeof alphabet - 1)];
             }
         }
-        for (size_t r = 0; r < 3; r++) {
+        for (size_t r = 0; r < sizeof readers / sizeof readers[0]; r++) {
             const int64_t ms = read_bytes(readers[r], value, len);
             if (!CHECK(ms >= -1 && ms <= RAAF_RETRY_AFTER_MAX_MS)) return;
         }

@@ -32,14 +32,35 @@ static const expectation_t table[] = {
 
 TEST(every_end_has_its_result) {
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        CHECK_EQ_INT(raaf_transfer_result(table[i].code, false), table[i].before);
-        CHECK_EQ_INT(raaf_transfer_result(table[i].code, true), table[i].after);
+        CHECK_EQ_INT(raaf_transfer_result(table[i].code, false, ""), table[i].before);
+        CHECK_EQ_INT(raaf_transfer_result(table[i].code, true, ""), table[i].after);
     }
 }
 
 TEST(only_success_is_success) {
     for (int code = 1; code < CURL_LAST; code++) {
-        CHECK(raaf_transfer_result((CURLcode)code, false) < 0);
-        CHECK(raaf_transfer_result((CURLcode)code, true) < 0);
+        CHECK(raaf_transfer_result((CURLcode)code, false, "") < 0);
+        CHECK(raaf_transfer_result((CURLcode)code, true, "") < 0);
     }
+}
+
+/* What libcurl 7.88 and 8.x say with OpenSSL 1.1 and 3.x, and LibreSSL. */
+TEST(handshake_that_was_cut_off_is_a_lost_connection) {
+    static const char *const cut[] = {
+        "OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to provider.example:443 ",
+        "OpenSSL SSL_connect: Connection reset by peer in connection to provider.example:443 ",
+        "error:0A000126:SSL routines::unexpected eof while reading",
+        "TLS connect error: error:0A000126:SSL routines::unexpected eof while reading",
+        "LibreSSL SSL_connect: SSL_ERROR_SYSCALL in connection to provider.example:443",
+    };
+
+    for (size_t i = 0; i < sizeof cut / sizeof cut[0]; i++) {
+        CHECK_EQ_INT(raaf_transfer_result(CURLE_SSL_CONNECT_ERROR, false, cut[i]),
+                     RAAF_CONNECTION_LOST);
+        CHECK_EQ_INT(raaf_transfer_result(CURLE_PEER_FAILED_VERIFICATION, false, cut[i]),
+                     RAAF_TLS_FAILED);
+    }
+    CHECK_EQ_INT(raaf_transfer_result(CURLE_SSL_CONNECT_ERROR, false,
+                                      "error:0A00010B:SSL routines::wrong version number"),
+                 RAAF_TLS_FAILED);
 }

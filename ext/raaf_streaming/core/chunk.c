@@ -31,10 +31,25 @@ raaf_chunk_payload_t *raaf_chunk_payload_new(const raaf_delta_t *delta) {
     to = (char *)(payload + 1);
     payload->tool_index = delta->tool_index;
     payload->usage = delta->usage;
+    payload->retry = (raaf_retry_notice_t){0};
     payload->tool_id = copy_slice(&to, delta->tool_id);
     payload->tool_name = copy_slice(&to, delta->tool_name);
     payload->text = copy_slice(&to, delta->text);
     return payload;
+}
+
+raaf_chunk_payload_t *raaf_chunk_payload_copy(const raaf_chunk_payload_t *payload) {
+    const raaf_delta_t delta = {
+        .tool_index = payload->tool_index,
+        .tool_id = payload->tool_id,
+        .tool_name = payload->tool_name,
+        .usage = payload->usage,
+        .text = payload->text,
+    };
+    raaf_chunk_payload_t *copy = raaf_chunk_payload_new(&delta);
+
+    if (copy != NULL) copy->retry = payload->retry;
+    return copy;
 }
 
 size_t raaf_chunk_memory(const raaf_chunk_t *chunk) {

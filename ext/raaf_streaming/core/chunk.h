@@ -14,9 +14,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of a STATUS chunk: another attempt begins after a wait. Its reason is the payload's text. */
+typedef struct raaf_retry_notice {
+    size_t number; /* of the retry: 1, 2, … */
+    size_t most;   /* retries that are made at most */
+    uint64_t delay_ns;
+    long http_status; /* of the attempt that failed; 0: none came */
+} raaf_retry_notice_t;
+
 typedef struct raaf_chunk_payload {
     int64_t tool_index;
     raaf_usage_t usage;
+    raaf_retry_notice_t retry;
     raaf_slice_t tool_id; /* these three point behind the struct, into the same allocation */
     raaf_slice_t tool_name;
     raaf_slice_t text;
@@ -38,6 +47,9 @@ typedef struct raaf_chunk {
  * NULL: out of memory.
  */
 raaf_chunk_payload_t *raaf_chunk_payload_new(const raaf_delta_t *delta);
+
+/* NULL: out of memory. */
+raaf_chunk_payload_t *raaf_chunk_payload_copy(const raaf_chunk_payload_t *payload);
 
 /* Bytes of memory the chunk itself holds (its payload), for the queue's bound and for dsize. */
 size_t raaf_chunk_memory(const raaf_chunk_t *chunk);

@@ -3,6 +3,8 @@
 #include "clock.h"
 #include "result_code.h"
 
+#include <string.h>
+
 void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     const raaf_request_limits_t *limits = &stream->request->limits;
     delivery->stream = stream;
@@ -177,6 +179,18 @@ int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
 
 uint64_t raaf_delivery_deadline(const raaf_delivery_t *delivery) {
     return delivery->coalescer.pending.len ? delivery->coalescer.deadline : RAAF_NEVER;
+}
+
+int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
+    raaf_stream_t *stream = delivery->stream;
+    const raaf_delta_t delta = {.text = {retry->reason, strlen(retry->reason)}};
+    raaf_chunk_t chunk = {.type = RAAF_CHUNK_STATUS};
+    int result = carry(&chunk, &delta);
+    if (result != RAAF_OK) return result;
+    chunk.payload->retry = retry->notice;
+    chunk.len = 0; /* the reason is no piece of the answer */
+    chunk.text = stream->request->limits.retain_text ? stream->content : NULL;
+    return push(stream, &chunk);
 }
 
 void raaf_delivery_end(raaf_delivery_t *delivery, int code) {

@@ -5,13 +5,15 @@
  *
  * Text passes through the coalescer where one is asked for and is kept in the stream's texts; usage
  * and finish reasons are kept in the stream's outcome and make no chunk; anything else flushes the
- * coalescer and becomes a chunk with a payload. Reactor thread only.
+ * coalescer and becomes a chunk with a payload. Every delta that makes a chunk counts as the first
+ * token: what has been shown is not asked for again. Reactor thread only.
  */
 #ifndef RAAF_DELIVERY_H
 #define RAAF_DELIVERY_H
 
 #include "coalescer.h"
 #include "delta.h"
+#include "retry.h"
 #include "stream.h"
 
 #include <stdbool.h>
@@ -35,6 +37,12 @@ int raaf_delivery_flush(raaf_delivery_t *delivery);
 
 /* When text in the coalescer has to be flushed; RAAF_NEVER: none waits. */
 uint64_t raaf_delivery_deadline(const raaf_delivery_t *delivery);
+
+/*
+ * Announces another attempt by a STATUS chunk. Nothing may have been delivered before. RAAF_OK,
+ * RAAF_NO_MEMORY.
+ */
+int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry);
 
 /*
  * The stream is over with [code]: flushes, and puts the terminal chunk into the queue. Only the

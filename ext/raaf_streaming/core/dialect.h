@@ -33,8 +33,8 @@ typedef struct raaf_dialect {
      * Return values: RAAF_OK; RAAF_UNKNOWN_EVENT (nothing that this dialect knows: no failure, and
      * nothing was handed over); RAAF_INVALID_JSON, RAAF_INVALID_EVENT, RAAF_TOO_DEEP (the event is
      * malformed; the stream can go on with the next); RAAF_PROVIDER_ERROR (the provider reported
-     * an error; an ERROR delta was handed over; progress is DONE); RAAF_NO_MEMORY, or what emit
-     * returned.
+     * an error; an ERROR delta was handed over; progress is DONE); RAAF_WHOLE_MESSAGE (the answer is not
+     * in deltas; nothing was handed over); RAAF_NO_MEMORY, or what emit returned.
      */
     int (*event)(void *state, const raaf_sse_event_t *event);
     /*

@@ -17,6 +17,7 @@ typedef enum open_text { OPEN_REASONING, OPEN_CONTENT, OPEN_REFUSAL, OPEN_COUNT 
 typedef struct choice {
     uint32_t index;
     bool finished;
+    bool spoke; /* a delta said something */
     bool has_call;
     size_t last_call; /* position of the call that its newest fragment belongs to */
     raaf_utf8_carry_t open[OPEN_COUNT];
@@ -203,15 +204,30 @@ static int find_slot(chat_t *chat, uint32_t index, size_t *slot) {
     return rc;
 }
 
+static bool in_deltas(const raaf_chat_said_choice_t *said_choice) {
+    for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++) {
+        if (said_choice->texts[i].len > 0) return true;
+    }
+    return said_choice->fragment_count > 0;
+}
+
+static int find_choice(chat_t *chat, raaf_chat_said_choice_t *said_choice) {
+    const int rc = find_slot(chat, said_choice->index, &said_choice->slot);
+    choice_t *choice;
+
+    if (rc != RAAF_OK) return rc;
+    choice = choice_at(chat, said_choice->slot);
+    choice->spoke = choice->spoke || in_deltas(said_choice);
+    return said_choice->has_message && !choice->spoke ? RAAF_WHOLE_MESSAGE : RAAF_OK;
+}
+
 static int hand_over_said(chat_t *chat) {
     const raaf_chat_said_t *said = &chat->said;
     const size_t count = raaf_chat_said_choice_count(said);
     int rc = RAAF_OK;
 
     for (size_t i = 0; i < count && rc == RAAF_OK; i++) {
-        raaf_chat_said_choice_t *said_choice = raaf_chat_said_choice(said, i);
-
-        rc = find_slot(chat, said_choice->index, &said_choice->slot);
+        rc = find_choice(chat, raaf_chat_said_choice(said, i));
     }
     for (size_t i = 0; i < count && rc == RAAF_OK; i++) {
         rc = hand_over_texts(chat, raaf_chat_said_choice(said, i));

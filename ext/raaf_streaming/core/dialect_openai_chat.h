@@ -19,6 +19,11 @@
  * comes, or at finish() if the answer was not cut off: each at most once. A TOOL_CALL_DELTA is
  * handed over for every fragment.
  *
+ * choices[].message is the whole answer, or all of it up to here, beside the deltas (Perplexity): it
+ * is passed over. Where one says something and no delta of its choice has, the server does not
+ * stream as this dialect knows it, and whether its messages are pieces or repeat each other cannot
+ * be told: the stream ends in RAAF_WHOLE_MESSAGE.
+ *
  * An empty finish_reason ("" or null) counts as none. Usage may come with choices: [] or null
  * elsewhere, in the event of the finish reason, under x_groq.usage, or in every event; each
  * non-null usage is handed over, of two in one event the top-level one. Errors: a top-level `error`

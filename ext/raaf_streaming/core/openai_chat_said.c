@@ -13,6 +13,7 @@ enum {
     ROOT = RAAF_JSON_ROOT,
     CHOICES,
     DELTA,
+    MESSAGE,
     CONTENT,
     THINKING,
     DETAILS,
@@ -28,6 +29,7 @@ enum {
     OBJECT,
     CHOICE_INDEX,
     FINISH_REASON,
+    MESSAGE_PART,
     REASONING_CONTENT,
     REASONING,
     DETAIL_TEXT,
@@ -71,6 +73,7 @@ static const raaf_json_field_t rows[] = {
 
     RAAF_JSON_FIELD(CHOICES, CHOICE_INDEX, "index"),
     RAAF_JSON_FIELD(CHOICES, DELTA, "delta"),
+    RAAF_JSON_FIELD(CHOICES, MESSAGE, "message"),
     RAAF_JSON_FIELD(CHOICES, FINISH_REASON, "finish_reason"),
 
     RAAF_JSON_FIELD(DELTA, CONTENT, "content"),
@@ -80,6 +83,11 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(DELTA, REFUSAL, "refusal"),
     RAAF_JSON_FIELD(DELTA, TOOL_CALLS, "tool_calls"),
     RAAF_JSON_FIELD(DELTA, FUNCTION_CALL, "function_call"),
+
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "content"),
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "refusal"),
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "tool_calls"),
+    RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "function_call"),
 
     RAAF_JSON_FIELD(CONTENT, PART_TEXT, "text"),
     RAAF_JSON_FIELD(CONTENT, THINKING, "thinking"),
@@ -274,6 +282,12 @@ static int on_content(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     }
 }
 
+/* Only whether there is something in it: what a message says, deltas have said or must say. */
+static void on_message_part(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    if (value->type == RAAF_JSON_OPEN_OBJECT || (value->type == RAAF_JSON_STRING && value->len > 0))
+        choice_now(said)->has_message = true;
+}
+
 static int set_arguments(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     return raaf_notes_set_raw(&said->notes, &fragment_now(said)->arguments, value->bytes,
                               value->len);
@@ -430,6 +444,9 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         return only_structure(value);
     case FINISH_REASON:
         return set_label(said, &choice_now(said)->finish_reason, value);
+    case MESSAGE_PART:
+        on_message_part(said, value);
+        return RAAF_OK;
     case CONTENT:
         return on_content(said, value);
     case PART_TEXT:

@@ -50,6 +50,7 @@ typedef struct raaf_chat_said_choice {
     size_t slot; /* for the dialect: where it keeps what it knows of this choice */
     size_t first_fragment;
     size_t fragment_count;
+    bool has_message;           /* `message` says something: the answer, or all of it up to here */
     raaf_range_t finish_reason; /* in the notes */
     raaf_range_t texts[RAAF_CHAT_CHANNEL_COUNT];
 } raaf_chat_said_choice_t;

@@ -41,6 +41,16 @@ void raaf_outcome_free(raaf_outcome_t *outcome) {
     raaf_buffer_free(&outcome->error_json);
 }
 
+void raaf_outcome_new_attempt(raaf_outcome_t *outcome) {
+    const size_t attempts = outcome->attempts;
+    const uint64_t started_at = outcome->started_at;
+
+    raaf_outcome_free(outcome);
+    raaf_outcome_init(outcome);
+    outcome->attempts = attempts + 1;
+    outcome->started_at = started_at;
+}
+
 void raaf_outcome_new_response(raaf_outcome_t *outcome) {
     raaf_buffer_clear(&outcome->headers, RAAF_OUTCOME_MAX_HEADERS);
     outcome->retry_after_ms = -1;
@@ -63,6 +73,48 @@ static void note_retry_after(raaf_outcome_t *outcome) {
         if (plain.len) ms = raaf_retry_after_ms(plain.bytes, plain.len, (int64_t)time(NULL));
     }
     outcome->retry_after_ms = ms;
+}
+
+/*
+ * The two headers of each limit. Sources: the rate limit guides of OpenAI (durations: "6m0s") and
+ * Anthropic (RFC 3339 times).
+ */
+static const struct {
+    const char *reset;
+    const char *remaining;
+} rate_limits[] = {
+    {"x-ratelimit-reset-requests", "x-ratelimit-remaining-requests"},
+    {"x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"},
+    {"anthropic-ratelimit-requests-reset", "anthropic-ratelimit-requests-remaining"},
+    {"anthropic-ratelimit-tokens-reset", "anthropic-ratelimit-tokens-remaining"},
+    {"anthropic-ratelimit-input-tokens-reset", "anthropic-ratelimit-input-tokens-remaining"},
+    {"anthropic-ratelimit-output-tokens-reset", "anthropic-ratelimit-output-tokens-remaining"},
+};
+
+/* -1: it did not come, or makes no sense (a year and more, as a point in time would be). */
+static int64_t reset_ms(const raaf_outcome_t *outcome, const char *name) {
+    raaf_slice_t value = raaf_outcome_find_header(outcome, name);
+    if (!value.len) return -1;
+    int64_t ms = raaf_duration_ms(value.bytes, value.len);
+    if (ms < 0) ms = raaf_timestamp_ms(value.bytes, value.len, (int64_t)time(NULL));
+    return ms < RAAF_RETRY_AFTER_MAX_MS ? ms : -1;
+}
+
+static bool is_used_up(const raaf_outcome_t *outcome, const char *remaining) {
+    raaf_slice_t value = raaf_outcome_find_header(outcome, remaining);
+    return value.len == 1 && value.bytes[0] == '0';
+}
+
+void raaf_outcome_rate_limits(raaf_outcome_t *outcome) {
+    if (outcome->retry_after_ms >= 0) return;
+    int64_t last_used_up = -1, first = -1;
+    for (size_t i = 0; i < sizeof rate_limits / sizeof *rate_limits; i++) {
+        int64_t ms = reset_ms(outcome, rate_limits[i].reset);
+        if (ms < 0) continue;
+        if (first < 0 || ms < first) first = ms;
+        if (ms > last_used_up && is_used_up(outcome, rate_limits[i].remaining)) last_used_up = ms;
+    }
+    outcome->retry_after_ms = last_used_up >= 0 ? last_used_up : first;
 }
 
 static bool is_blank(char c) {

@@ -4,6 +4,7 @@
 #include "dispatch_queue.h"
 #include "host_gate.h"
 #include "mailbox.h"
+#include "random_source.h"
 #include "result_code.h"
 #include "socket_table.h"
 #include "timers.h"
@@ -53,6 +54,7 @@ struct raaf_reactor {
     raaf_socket_table_t sockets;
     raaf_timers_t timers;
     raaf_host_gate_t gate;
+    raaf_random_t random; /* of this reactor's alone: a forked child has its own */
     raaf_transfer_host_t host;
     uint64_t curl_deadline; /* when libcurl wants to be called */
     raaf_transfer_t *all;
@@ -106,6 +108,7 @@ static void enter_gate(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
         raaf_transfer_start(transfer);
         break;
     case RAAF_STOP:
+        transfer->phase = RAAF_PHASE_GATED;
         on_touched(transfer, reactor);
         break; /* its connect timeout runs */
     default:
@@ -158,7 +161,7 @@ static void unwatch_connecting(raaf_reactor_t *reactor, const raaf_transfer_t *t
     if (transfer->stream->outcome.connected_at) return;
     for (size_t fd = 0; fd < reactor->sockets.count; fd++) {
         const raaf_socket_t *entry = &reactor->sockets.sockets[fd];
-        if (entry->watched && entry->owner == transfer->stream->id) unwatch(reactor, (int)fd);
+        if (entry->watched && entry->owner == transfer->attempt) unwatch(reactor, (int)fd);
     }
 }
 #else
@@ -219,16 +222,21 @@ static void begin(raaf_reactor_t *reactor, raaf_stream_t *stream) {
     enter_gate(reactor, transfer);
 }
 
+/* What the reactor knows of an attempt that is over. */
+static void let_go(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
+    raaf_host_gate_leave(&reactor->gate, &transfer->ticket);
+    unwatch_connecting(reactor, transfer);
+}
+
 static void take_down(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
     raaf_timers_cancel(&reactor->timers, &transfer->timer);
-    raaf_host_gate_leave(&reactor->gate, &transfer->ticket);
+    let_go(reactor, transfer);
     if (transfer->previous)
         transfer->previous->next = transfer->next;
     else
         reactor->all = transfer->next;
     if (transfer->next) transfer->next->previous = transfer->previous;
     atomic_fetch_sub_explicit(&reactor->running, 1, memory_order_relaxed);
-    unwatch_connecting(reactor, transfer);
     raaf_transfer_free(transfer);
 }
 
@@ -305,14 +313,29 @@ static void set_timer(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
         raaf_timers_schedule(&reactor->timers, &transfer->timer, deadline);
 }
 
-static void settle(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
-    bool admitted = transfer->phase == RAAF_PHASE_GATED && !transfer->ticket.waits;
-    if (admitted) raaf_transfer_start(transfer); /* may touch it again, for the next round */
-    wake_consumer(transfer->stream);
-    if (transfer->phase == RAAF_PHASE_OVER)
-        take_down(reactor, transfer);
+/* Returns false if there is nothing to begin. Whatever begins is touched by that. */
+static bool go_on(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
+    if (transfer->phase == RAAF_PHASE_READY)
+        enter_gate(reactor, transfer);
+    else if (transfer->phase == RAAF_PHASE_GATED && !transfer->ticket.waits)
+        raaf_transfer_start(transfer);
     else
-        set_timer(reactor, transfer);
+        return false;
+    return true;
+}
+
+static void settle(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
+    if (go_on(reactor, transfer)) return; /* settled in the next round, over or not */
+    wake_consumer(transfer->stream);
+    if (transfer->phase == RAAF_PHASE_OVER) {
+        take_down(reactor, transfer);
+        return;
+    }
+    if (transfer->phase == RAAF_PHASE_BACKOFF && transfer->easy) {
+        let_go(reactor, transfer);
+        raaf_transfer_rest(transfer);
+    }
+    set_timer(reactor, transfer);
 }
 
 /* Taking one down can touch others (the next at the gate), so until none is left. */
@@ -575,6 +598,7 @@ raaf_reactor_t *raaf_reactor_start(const raaf_reactor_options_t *options, int *r
     reactor->idle_connections = options->idle_connections;
     reactor->epoll_fd = -1;
     reactor->curl_deadline = RAAF_NEVER;
+    raaf_random_seed(&reactor->random);
     raaf_socket_table_init(&reactor->sockets);
     raaf_timers_init(&reactor->timers);
     raaf_host_gate_init(&reactor->gate, on_admit, reactor);
@@ -592,6 +616,7 @@ raaf_reactor_t *raaf_reactor_start(const raaf_reactor_options_t *options, int *r
     reactor->host = (raaf_transfer_host_t){
         .multi = reactor->multi,
         .sockets = &reactor->sockets,
+        .random = &reactor->random,
         .pid = reactor->pid,
         .touched = on_touched,
         .opened = on_opened,

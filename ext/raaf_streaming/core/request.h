@@ -33,7 +33,10 @@ typedef struct raaf_request_limits {
     size_t max_line;
     size_t max_event;
     size_t max_text;
-    bool retain_text; /* false: no cumulative, for answers too large for memory */
+    size_t max_retries;      /* attempts after the first, before any delta was delivered */
+    uint64_t retry_delay_ns; /* before the first retry, at most; doubled with each further one */
+    uint64_t max_retry_delay_ns; /* a server that asks for more is not asked again */
+    bool retain_text;            /* false: no cumulative, for answers too large for memory */
     bool skip_malformed;
     bool raw_events; /* hand over events that the dialect does not know */
 } raaf_request_limits_t;

@@ -25,6 +25,7 @@
     X(RAAF_INVALID_EVENT, -21, "an event is valid JSON but not what the dialect allows")           \
     X(RAAF_NOT_EVENT_STREAM, -22, "the response is not an event stream")                           \
     X(RAAF_HTTP_PROTOCOL, -23, "the response is not valid HTTP")                                   \
+    X(RAAF_WHOLE_MESSAGE, -24, "the answer comes as a whole message instead of deltas")            \
     X(RAAF_HTTP_STATUS, -30, "the provider answered with an error status")                         \
     X(RAAF_PROVIDER_ERROR, -31, "the provider reported an error inside the stream")                \
     X(RAAF_TRUNCATED, -40, "the stream ended before its provider's terminal mark")                 \

@@ -246,17 +246,20 @@ static bool date_valid(const date_t *date) {
            date->hour <= 23 && date->minute <= 59 && date->second <= 60;
 }
 
-static int64_t date_ms(cursor_t cursor, int64_t now_unix) {
-    date_t date = {0, 0, 0, 0, 0, 0};
-    int64_t then;
+static int64_t until_ms(int64_t then, int64_t now_unix) {
     uint64_t seconds;
 
-    if (!take_date(&cursor, &date, now_unix) || cursor.len > 0 || !date_valid(&date)) return -1;
-    then = unix_time(&date);
     if (then <= now_unix) return 0;
     seconds = (uint64_t)then - (uint64_t)now_unix;
     if (seconds > RAAF_RETRY_AFTER_MAX_MS / 1000) return RAAF_RETRY_AFTER_MAX_MS;
     return (int64_t)seconds * 1000;
+}
+
+static int64_t date_ms(cursor_t cursor, int64_t now_unix) {
+    date_t date = {0, 0, 0, 0, 0, 0};
+
+    if (!take_date(&cursor, &date, now_unix) || cursor.len > 0 || !date_valid(&date)) return -1;
+    return until_ms(unix_time(&date), now_unix);
 }
 
 int64_t raaf_retry_after_ms(const char *value, size_t len, int64_t now_unix) {
@@ -310,4 +313,45 @@ int64_t raaf_duration_ms(const char *value, size_t len) {
         ns = add_ns(ns, number, unit_ns);
     } while (cursor.len > 0);
     return negative ? 0 : ms_from_ns(ns);
+}
+
+/* "2026-01-31T14:30:00" */
+static bool take_calendar_time(cursor_t *cursor, date_t *date) {
+    if (!take_digits(cursor, 4, &date->year) || !take_text(cursor, "-") ||
+        !take_digits(cursor, 2, &date->month) || !take_text(cursor, "-") ||
+        !take_digits(cursor, 2, &date->day) || date->month < 1 || date->month > 12) {
+        return false;
+    }
+    date->month--;
+    return (take_text(cursor, "t") || take_text(cursor, " ")) && take_time(cursor, date);
+}
+
+/* "Z", or "+01:00"; [seconds] east of Greenwich. */
+static bool take_offset(cursor_t *cursor, int64_t *seconds) {
+    int64_t hours = 0, minutes = 0;
+    const bool west = cursor->len > 0 && cursor->at[0] == '-';
+
+    *seconds = 0;
+    if (take_text(cursor, "z")) return true;
+    if (!take_text(cursor, west ? "-" : "+") || !take_digits(cursor, 2, &hours) ||
+        !take_text(cursor, ":") || !take_digits(cursor, 2, &minutes)) {
+        return false;
+    }
+    *seconds = (hours * 60 + minutes) * (west ? -60 : 60);
+    return hours <= 23 && minutes <= 59;
+}
+
+int64_t raaf_timestamp_ms(const char *value, size_t len, int64_t now_unix) {
+    cursor_t cursor = trimmed(value, len);
+    date_t date = {0, 0, 0, 0, 0, 0};
+    decimal_t fraction = {0, 0};
+    int64_t offset, then, ms;
+
+    if (!take_calendar_time(&cursor, &date)) return -1;
+    if (take_text(&cursor, ".") && take_fraction(&cursor, &fraction) == 0) return -1;
+    if (!take_offset(&cursor, &offset) || cursor.len > 0 || !date_valid(&date)) return -1;
+    then = unix_time(&date) - offset;
+    ms = until_ms(then, now_unix);
+    if (then < now_unix || ms == RAAF_RETRY_AFTER_MAX_MS) return ms;
+    return ms + (int64_t)(fraction.millionths + 999) / 1000;
 }

@@ -9,7 +9,24 @@ static atomic_uint_fast64_t last_id;
 static atomic_size_t live;
 static atomic_size_t active;
 
-raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq) {
+/* Takes [content] (also when it fails); NULL: a new one. */
+static raaf_choice_t *add_choice(raaf_stream_t *stream, uint32_t index, raaf_text_t *content) {
+    if (!content) content = raaf_text_new(stream->request->limits.max_text);
+    if (!content) return NULL;
+    size_t size = (stream->choice_count + 1) * sizeof *stream->choices;
+    raaf_choice_t *choices = realloc(stream->choices, size);
+    if (!choices) {
+        raaf_text_release(content);
+        return NULL;
+    }
+    stream->choices = choices;
+    raaf_choice_t *choice = &choices[stream->choice_count++];
+    *choice = (raaf_choice_t){.index = index, .content = content};
+    raaf_buffer_init(&choice->finish_reason, RAAF_CHOICE_MAX_REASON);
+    return choice;
+}
+
+raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq, raaf_text_t *content) {
     raaf_stream_t *stream = calloc(1, sizeof *stream);
     if (!stream) goto fail_request;
     const raaf_request_limits_t *limits = &request->limits;
@@ -25,8 +42,10 @@ raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq) {
     stream->seq = first_seq - 1;
     stream->id = atomic_fetch_add(&last_id, 1) + 1;
     raaf_outcome_init(&stream->outcome);
-    if (!raaf_stream_choice(stream, 0)) goto fail_queue;
+    if (content) raaf_text_retain(content);
+    if (!add_choice(stream, 0, content)) goto fail_queue;
     stream->content = stream->choices[0].content;
+    stream->content_start = raaf_text_len(stream->content);
     atomic_fetch_add(&live, 1);
     return stream;
 
@@ -72,20 +91,7 @@ static raaf_choice_t *find(raaf_stream_t *stream, uint32_t index) {
 
 raaf_choice_t *raaf_stream_choice(raaf_stream_t *stream, uint32_t index) {
     raaf_choice_t *found = find(stream, index);
-    if (found) return found;
-    raaf_text_t *content = raaf_text_new(stream->request->limits.max_text);
-    if (!content) return NULL;
-    size_t size = (stream->choice_count + 1) * sizeof *stream->choices;
-    raaf_choice_t *choices = realloc(stream->choices, size);
-    if (!choices) {
-        raaf_text_release(content);
-        return NULL;
-    }
-    stream->choices = choices;
-    raaf_choice_t *choice = &choices[stream->choice_count++];
-    *choice = (raaf_choice_t){.index = index, .content = content};
-    raaf_buffer_init(&choice->finish_reason, RAAF_CHOICE_MAX_REASON);
-    return choice;
+    return found ? found : add_choice(stream, index, NULL);
 }
 
 size_t raaf_stream_memory(const raaf_stream_t *stream) {

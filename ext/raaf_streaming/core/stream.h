@@ -80,10 +80,12 @@ typedef struct raaf_stream {
 } raaf_stream_t;
 
 /*
- * Takes [request] (also when it fails). [first_seq] is the number of the first chunk.
+ * Takes [request] (also when it fails). [first_seq] is the number of the first chunk. [content]:
+ * the text that the answer goes on with, for another turn of the same run; a reference is taken,
+ * and nobody may write it any longer; NULL: the answer begins anew.
  * NULL: out of memory. One reference.
  */
-raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq);
+raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq, raaf_text_t *content);
 
 void raaf_stream_retain(raaf_stream_t *stream);  /* any thread */
 void raaf_stream_release(raaf_stream_t *stream); /* any thread */

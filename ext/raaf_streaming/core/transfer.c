@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "result_code.h"
+#include "retry.h"
 #include "transfer_result.h"
 
 #include <fcntl.h>
@@ -20,6 +21,8 @@
 #define NUDGE_NS RAAF_MS(250)        /* between two looks at a connection that is being made */
 #define ERROR_BODY_NS RAAF_MS(5000)  /* for the body of an error status */
 
+static atomic_uint_fast64_t last_attempt;
+
 static void touch(raaf_transfer_t *transfer) {
     transfer->host->touched(transfer, transfer->host->context);
 }
@@ -36,45 +39,73 @@ static const raaf_request_limits_t *limits_of(const raaf_transfer_t *transfer) {
     return &transfer->stream->request->limits;
 }
 
+static uint64_t total_deadline(const raaf_transfer_t *transfer) {
+    return after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns);
+}
+
+static bool attempt_over(const raaf_transfer_t *transfer) {
+    return transfer->phase == RAAF_PHASE_OVER || transfer->phase == RAAF_PHASE_BACKOFF;
+}
+
 /* ---- ends ---- */
 
 /*
- * Ends the stream: hands over what the decoder kept back, then the terminal chunk. [eof]: the
+ * Whether another attempt follows the one that ended with [code]; if so it has been announced. Not
+ * for a script, nor once anything was delivered.
+ */
+static bool try_again(raaf_transfer_t *transfer, int code) {
+    raaf_stream_t *stream = transfer->stream;
+    const uint64_t now = raaf_clock_now(), until = total_deadline(transfer);
+    const uint64_t left = until > now ? until - now : 0;
+    raaf_retry_t retry;
+    if (stream->request->scripted || stream->outcome.first_token_at) return false;
+    if (!raaf_retry_plan(&stream->outcome, limits_of(transfer), code, left,
+                         raaf_random_next(transfer->host->random), &retry))
+        return false;
+    if (raaf_delivery_retry(&transfer->delivery, &retry) != RAAF_OK) return false;
+    transfer->phase = RAAF_PHASE_BACKOFF;
+    transfer->paused = false;
+    transfer->retry_at = after(now, retry.notice.delay_ns);
+    atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
+    return true;
+}
+
+/* The decoder has handed over everything: the stream ends with [code], or another attempt follows. */
+static void conclude(raaf_transfer_t *transfer, int code) {
+    transfer->decoder_finished = true;
+    transfer->stream->outcome.events = transfer->decoder.events;
+    transfer->stream->outcome.malformed_events = transfer->decoder.malformed_events;
+    if (!try_again(transfer, code)) raaf_delivery_end(&transfer->delivery, code);
+    touch(transfer);
+}
+
+/*
+ * Ends the answer: hands over what the decoder kept back, then the terminal chunk. [eof]: the
  * body is at its end; else nothing more of it is awaited.
  */
 static void end_answer(raaf_transfer_t *transfer, bool eof) {
     if (transfer->delivery.ended) return;
-    int result = raaf_decoder_finish(&transfer->decoder, eof);
-    transfer->decoder_finished = true;
-    transfer->stream->outcome.events = transfer->decoder.events;
-    transfer->stream->outcome.malformed_events = transfer->decoder.malformed_events;
-    raaf_delivery_end(&transfer->delivery, result);
-    touch(transfer);
+    conclude(transfer, raaf_decoder_finish(&transfer->decoder, eof));
 }
 
-/* Ends the stream with an error; what the decoder kept back is words too, and comes first. */
+/* Ends it with an error; what the decoder kept back is words too, and comes first. */
 static void end_failed(raaf_transfer_t *transfer, int code) {
     if (transfer->delivery.ended) return;
-    if (!transfer->decoder_finished) {
-        transfer->decoder_finished = true;
-        (void)raaf_decoder_finish(&transfer->decoder, false);
-    }
-    transfer->stream->outcome.events = transfer->decoder.events;
-    transfer->stream->outcome.malformed_events = transfer->decoder.malformed_events;
-    raaf_delivery_end(&transfer->delivery, code);
-    touch(transfer);
+    if (!transfer->decoder_finished) (void)raaf_decoder_finish(&transfer->decoder, false);
+    conclude(transfer, code);
 }
 
 /* One that is paused has a slow consumer and bytes nobody will take: not worth the wait. */
 static void drain(raaf_transfer_t *transfer) {
+    if (!transfer->delivery.ended) return;
     bool worth = transfer->easy && !transfer->paused;
     transfer->phase = worth ? RAAF_PHASE_DRAINING : RAAF_PHASE_OVER;
     transfer->drain_until = raaf_clock_now() + DRAIN_NS;
 }
 
 void raaf_transfer_abort(raaf_transfer_t *transfer, int code) {
-    end_failed(transfer, code);
     transfer->phase = RAAF_PHASE_OVER;
+    end_failed(transfer, code);
     touch(transfer);
 }
 
@@ -174,7 +205,7 @@ static size_t on_body(char *bytes, size_t one, size_t len, void *context) {
         transfer->phase = RAAF_PHASE_OVER;
         touch(transfer);
     }
-    if (transfer->phase == RAAF_PHASE_OVER) return 0;
+    if (attempt_over(transfer)) return 0;
     if (transfer->body == RAAF_BODY_EVENTS && raaf_stream_queue_full(&transfer->stream->queue)) {
         transfer->paused = true;
         return CURL_WRITEFUNC_PAUSE; /* libcurl hands the same bytes over again */
@@ -204,6 +235,7 @@ static void end_of_header(raaf_transfer_t *transfer) {
     if (is_error_status(outcome)) {
         transfer->body = RAAF_BODY_ERROR;
         transfer->error_body_until = raaf_clock_now() + ERROR_BODY_NS;
+        if (status == 429) raaf_outcome_rate_limits(outcome);
         touch(transfer);
     } else if (is_event_stream(transfer)) {
         transfer->body = RAAF_BODY_EVENTS;
@@ -261,7 +293,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
 #ifndef SOCK_CLOEXEC
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
-    if (!raaf_socket_table_opened(host->sockets, fd, transfer->stream->id)) {
+    if (!raaf_socket_table_opened(host->sockets, fd, transfer->attempt)) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
@@ -366,43 +398,67 @@ static bool prepare_easy(raaf_transfer_t *transfer) {
            set_callbacks(transfer) == CURLE_OK && set_request(transfer) == CURLE_OK;
 }
 
-raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_host_t *host) {
-    raaf_transfer_t *transfer = calloc(1, sizeof *transfer);
-    if (!transfer) return NULL;
-    const raaf_request_t *request = stream->request;
-    transfer->stream = stream;
-    transfer->host = host;
-    transfer->step_at = transfer->grace_until = RAAF_NEVER;
-    transfer->error_body_until = transfer->drain_until = RAAF_NEVER;
-    raaf_delivery_init(&transfer->delivery, stream);
-    if (raaf_decoder_init(&transfer->decoder, request->dialect, raaf_delivery_delta,
-                          &transfer->delivery, request->limits.max_line,
-                          request->limits.max_event) != RAAF_OK)
-        goto fail;
-    transfer->decoder.skip_malformed = request->limits.skip_malformed;
-    transfer->decoder.raw_events = request->limits.raw_events;
-    if (!request->scripted && !prepare_easy(transfer)) goto fail_decoder;
-    raaf_stream_retain(stream);
-    stream->transfer = transfer;
-    stream->outcome.started_at = raaf_clock_now();
-    atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
-    return transfer;
-
-fail_decoder:
+/* Gives back what belongs to one attempt, as far as it is there. */
+static void put_away(raaf_transfer_t *transfer) {
+    if (transfer->in_multi) curl_multi_remove_handle(transfer->host->multi, transfer->easy);
     curl_easy_cleanup(transfer->easy);
     curl_slist_free_all(transfer->headers);
     raaf_decoder_free(&transfer->decoder);
-fail:
-    raaf_delivery_free(&transfer->delivery);
-    free(transfer);
-    return NULL;
+    transfer->in_multi = false;
+    transfer->easy = NULL;
+    transfer->headers = NULL;
+}
+
+/* Makes everything that belongs to one attempt. Returns false when out of memory. */
+static bool prepare(raaf_transfer_t *transfer) {
+    const raaf_request_t *request = transfer->stream->request;
+    if (raaf_decoder_init(&transfer->decoder, request->dialect, raaf_delivery_delta,
+                          &transfer->delivery, request->limits.max_line,
+                          request->limits.max_event) != RAAF_OK)
+        return false;
+    transfer->decoder.skip_malformed = request->limits.skip_malformed;
+    transfer->decoder.raw_events = request->limits.raw_events;
+    if (!request->scripted && !prepare_easy(transfer)) {
+        put_away(transfer);
+        return false;
+    }
+    transfer->phase = RAAF_PHASE_READY;
+    transfer->body = RAAF_BODY_UNKNOWN;
+    transfer->decoder_finished = false;
+    transfer->header_bytes = 0;
+    transfer->step_at = transfer->grace_until = RAAF_NEVER;
+    transfer->error_body_until = transfer->drain_until = RAAF_NEVER;
+    transfer->attempt = atomic_fetch_add(&last_attempt, 1) + 1;
+    transfer->attempt_at = raaf_clock_now();
+    transfer->curl_error[0] = '\0';
+    return true;
+}
+
+raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_host_t *host) {
+    raaf_transfer_t *transfer = calloc(1, sizeof *transfer);
+    if (!transfer) return NULL;
+    transfer->stream = stream;
+    transfer->host = host;
+    raaf_delivery_init(&transfer->delivery, stream);
+    if (!prepare(transfer)) {
+        raaf_delivery_free(&transfer->delivery);
+        free(transfer);
+        return NULL;
+    }
+    raaf_stream_retain(stream);
+    stream->transfer = transfer;
+    raaf_outcome_new_attempt(&stream->outcome);
+    stream->outcome.started_at = transfer->attempt_at;
+    atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
+    return transfer;
+}
+
+void raaf_transfer_rest(raaf_transfer_t *transfer) {
+    put_away(transfer);
 }
 
 void raaf_transfer_free(raaf_transfer_t *transfer) {
-    if (transfer->in_multi) curl_multi_remove_handle(transfer->host->multi, transfer->easy);
-    if (transfer->easy) curl_easy_cleanup(transfer->easy);
-    curl_slist_free_all(transfer->headers);
-    raaf_decoder_free(&transfer->decoder);
+    put_away(transfer);
     raaf_delivery_free(&transfer->delivery);
     raaf_request_forget(transfer->stream->request);
     transfer->stream->transfer = NULL;
@@ -521,14 +577,24 @@ static bool header_line_too_long(const raaf_transfer_t *transfer, CURLcode code)
     return first_byte > 0;
 }
 
+/* In libcurl's words, and the system's. */
+static void keep_details(raaf_transfer_t *transfer) {
+    raaf_outcome_t *outcome = &transfer->stream->outcome;
+    long error = 0;
+    snprintf(outcome->detail, sizeof outcome->detail, "%s", transfer->curl_error);
+    curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &error);
+    outcome->os_error = (int)error;
+}
+
 void raaf_transfer_done(raaf_transfer_t *transfer, CURLcode code) {
     raaf_outcome_t *outcome = &transfer->stream->outcome;
-    int result = raaf_transfer_result(code, outcome->connected_at != 0);
+    int result = raaf_transfer_result(code, outcome->connected_at != 0, transfer->curl_error);
+    if (transfer->phase == RAAF_PHASE_BACKOFF) return; /* it has ended before */
     if (header_line_too_long(transfer, code)) result = RAAF_HEADERS_TOO_LARGE;
     transfer->phase = RAAF_PHASE_OVER;
     touch(transfer);
     if (transfer->delivery.ended) return;
-    snprintf(outcome->detail, sizeof outcome->detail, "%s", transfer->curl_error);
+    keep_details(transfer);
     if (is_error_status(outcome))
         end_failed(transfer, RAAF_HTTP_STATUS);
     else if (transfer->body == RAAF_BODY_JSON)
@@ -548,7 +614,7 @@ static uint64_t patience(const raaf_transfer_t *transfer, int *code) {
     if (transfer->paused) return RAAF_NEVER;
     if (!outcome->connected_at) {
         *code = RAAF_CONNECT_TIMEOUT;
-        return after(outcome->started_at, limits->connect_ns);
+        return after(transfer->attempt_at, limits->connect_ns);
     }
     if (!outcome->first_token_at) {
         *code = RAAF_FIRST_TOKEN_TIMEOUT;
@@ -561,9 +627,9 @@ static uint64_t patience(const raaf_transfer_t *transfer, int *code) {
 uint64_t raaf_transfer_deadline(const raaf_transfer_t *transfer) {
     if (transfer->phase == RAAF_PHASE_OVER) return RAAF_NEVER;
     if (transfer->phase == RAAF_PHASE_DRAINING) return transfer->drain_until;
+    if (transfer->phase == RAAF_PHASE_BACKOFF) return transfer->retry_at;
     int code = RAAF_OK;
-    uint64_t total = after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns);
-    uint64_t at = earlier(total, patience(transfer, &code));
+    uint64_t at = earlier(total_deadline(transfer), patience(transfer, &code));
     if (transfer->phase == RAAF_PHASE_CONNECTING) at = earlier(at, transfer->nudge_at);
     at = earlier(at, raaf_delivery_deadline(&transfer->delivery));
     if (!transfer->paused) at = earlier(at, transfer->grace_until);
@@ -594,11 +660,25 @@ static void nudge(raaf_transfer_t *transfer, uint64_t now) {
     if (is_failure(code)) raaf_transfer_done(transfer, code);
 }
 
+/* The wait is over. The reactor takes it from here. */
+static void begin_again(raaf_transfer_t *transfer) {
+    if (!prepare(transfer)) {
+        raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
+        return;
+    }
+    raaf_outcome_new_attempt(&transfer->stream->outcome);
+}
+
 void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     int code = RAAF_OK;
     touch(transfer);
     if (transfer->phase == RAAF_PHASE_DRAINING) {
         if (transfer->drain_until <= now) transfer->phase = RAAF_PHASE_OVER;
+        return;
+    }
+    if (transfer->phase == RAAF_PHASE_BACKOFF) {
+        /* With the handle still there it has not been at rest, and comes again at once. */
+        if (transfer->retry_at <= now && !transfer->easy) begin_again(transfer);
         return;
     }
     if (raaf_delivery_deadline(&transfer->delivery) <= now) {
@@ -607,12 +687,12 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     }
     if (transfer->step_at <= now) play(transfer, now);
     if (transfer->phase == RAAF_PHASE_CONNECTING && transfer->nudge_at <= now) nudge(transfer, now);
-    if (transfer->delivery.ended) return;
+    if (transfer->delivery.ended || attempt_over(transfer)) return;
     if (transfer->grace_until <= now && !transfer->paused) {
         time_out(transfer, RAAF_OK);
     } else if (transfer->error_body_until <= now) {
         time_out(transfer, RAAF_HTTP_STATUS);
-    } else if (after(transfer->stream->outcome.started_at, limits_of(transfer)->total_ns) <= now) {
+    } else if (total_deadline(transfer) <= now) {
         time_out(transfer, RAAF_TOTAL_TIMEOUT);
     } else if (patience(transfer, &code) <= now) {
         time_out(transfer, code);

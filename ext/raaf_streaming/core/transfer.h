@@ -1,5 +1,6 @@
 /*
- * A transfer: one HTTP exchange (or one script) on behalf of a stream.
+ * A transfer: one HTTP exchange (or one script) on behalf of a stream; where it fails in a way that
+ * is worth it (see retry.h) before anything was delivered, another one, after a wait.
  *
  * It owns the libcurl easy handle, reads the response through the decoder into the delivery, and
  * knows all its deadlines. libcurl calls it back from inside curl_multi_*: such a callback only
@@ -12,6 +13,7 @@
 #include "decoder.h"
 #include "delivery.h"
 #include "host_gate.h"
+#include "random_source.h"
 #include "socket_table.h"
 #include "stream.h"
 #include "timers.h"
@@ -24,6 +26,7 @@
 typedef struct raaf_transfer_host {
     CURLM *multi;
     raaf_socket_table_t *sockets;
+    raaf_random_t *random;
     pid_t pid; /* the process the sockets belong to */
     void (*touched)(struct raaf_transfer *transfer, void *context);
     void (*opened)(struct raaf_transfer *transfer, int fd, void *context); /* a new socket */
@@ -32,10 +35,12 @@ typedef struct raaf_transfer_host {
 } raaf_transfer_host_t;
 
 typedef enum raaf_transfer_phase {
+    RAAF_PHASE_READY,      /* an attempt can begin: the reactor takes it to the gate */
     RAAF_PHASE_GATED,      /* waits for its host's name to be looked up by another */
     RAAF_PHASE_CONNECTING, /* name, TCP, TLS */
     RAAF_PHASE_SENT,       /* connected; no body yet */
     RAAF_PHASE_BODY,
+    RAAF_PHASE_BACKOFF,  /* the attempt has failed; the next is waited for */
     RAAF_PHASE_DRAINING, /* the stream has ended; the rest is read so that the connection lives */
     RAAF_PHASE_OVER      /* nothing left to do: the reactor takes it down */
 } raaf_transfer_phase_t;
@@ -51,7 +56,7 @@ typedef enum raaf_body {
 typedef struct raaf_transfer {
     raaf_stream_t *stream;            /* holds a reference */
     const raaf_transfer_host_t *host; /* borrowed from the reactor */
-    CURL *easy;                       /* NULL for a script */
+    CURL *easy;                       /* NULL for a script, and between two attempts */
     struct curl_slist *headers;
     bool in_multi;
     raaf_transfer_phase_t phase;
@@ -60,6 +65,9 @@ typedef struct raaf_transfer {
     raaf_delivery_t delivery;
     raaf_timer_t timer;
     raaf_host_ticket_t ticket;
+    uint64_t attempt;    /* unique in the process: owns the sockets it opens */
+    uint64_t attempt_at; /* when it began */
+    uint64_t retry_at;   /* when the next one begins, in RAAF_PHASE_BACKOFF */
     bool decoder_finished;
     bool paused; /* the queue was full: libcurl holds the bytes */
     size_t header_bytes;
@@ -87,19 +95,28 @@ raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_ho
  */
 void raaf_transfer_start(raaf_transfer_t *transfer);
 
+/*
+ * In RAAF_PHASE_BACKOFF: gives back what the failed attempt holds, so that the wait costs a timer
+ * alone. Before that no other attempt begins. Never from inside a callback.
+ */
+void raaf_transfer_rest(raaf_transfer_t *transfer);
+
 /* The consumer has made room: goes on reading. May call the write callback at once. */
 void raaf_transfer_resume(raaf_transfer_t *transfer);
 
-/* libcurl is done with the easy handle, with [result]. The transfer is over. */
+/* libcurl is done with the easy handle, with [result]. The attempt is over. */
 void raaf_transfer_done(raaf_transfer_t *transfer, CURLcode result);
 
-/* Ends the stream with [code] (unless it has ended) and the transfer with it. */
+/*
+ * The attempt has failed with [code]: ends the stream (unless it has ended) and the transfer with
+ * it, or announces another attempt.
+ */
 void raaf_transfer_abort(raaf_transfer_t *transfer, int code);
 
 /* The next time something may be due; RAAF_NEVER: nothing will be. */
 uint64_t raaf_transfer_deadline(const raaf_transfer_t *transfer);
 
-/* Does what is due at [now]: flush, script step, end of grace, timeout. */
+/* Does what is due at [now]: flush, script step, end of grace, timeout, another attempt. */
 void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now);
 
 /* Takes the easy handle out of the multi handle and frees all. Never from inside a callback. */

@@ -5,6 +5,19 @@
 
 #include "result_code.h"
 
+#include <string.h>
+
+/*
+ * A handshake that the other side cut off has the code of one that failed. OpenSSL's words tell
+ * them apart: "SSL_ERROR_SYSCALL" and errno's text come from libcurl's vtls/openssl.c, "unexpected
+ * eof" is OpenSSL's own since 3.0.
+ */
+static bool handshake_cut(CURLcode code, const char *detail) {
+    return code == CURLE_SSL_CONNECT_ERROR &&
+           (strstr(detail, "SSL_ERROR_SYSCALL") || strstr(detail, "unexpected eof") ||
+            strstr(detail, "reset by peer"));
+}
+
 static int tls_code(CURLcode code) {
     switch (code) {
     case CURLE_SSL_CONNECT_ERROR:
@@ -27,7 +40,8 @@ static int tls_code(CURLcode code) {
     }
 }
 
-int raaf_transfer_result(CURLcode code, bool connected) {
+int raaf_transfer_result(CURLcode code, bool connected, const char *detail) {
+    if (handshake_cut(code, detail)) return RAAF_CONNECTION_LOST;
     if (tls_code(code) != RAAF_OK) return tls_code(code);
     switch (code) {
     case CURLE_OK:

@@ -9,8 +9,8 @@
 
 /*
  * The result code for how libcurl ended, as far as no response says more; [connected]: the
- * connection had been made. RAAF_OK: it ended as it should.
+ * connection had been made; [detail]: libcurl's own words, or "". RAAF_OK: it ended as it should.
  */
-int raaf_transfer_result(CURLcode code, bool connected);
+int raaf_transfer_result(CURLcode code, bool connected, const char *detail);
 
 #endif

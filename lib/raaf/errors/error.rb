@@ -16,7 +16,8 @@ module RAAF
     #     raise unless e.retryable?
     class Error < StandardError
       # The circumstances every error can carry, in the order in which they are shown.
-      DETAILS = %i[provider model status request_id code type param retry_after body partial_text].freeze
+      DETAILS = %i[provider model status request_id code type param retry_after attempts body
+        partial_text].freeze
 
       # Long or the user's own: in {#to_h}, but never in {#inspect}.
       HIDDEN = %i[body partial_text].freeze
@@ -38,6 +39,8 @@ module RAAF
       attr_reader :param
       # @return [Numeric, nil] seconds to wait before the next attempt, where somebody knows
       attr_reader :retry_after
+      # @return [Integer, nil] how often the request was sent, retries included; nil: unknown
+      attr_reader :attempts
       # @return [String, nil] the error's body as it came, at most 64 KB, without secrets
       attr_reader :body
       # @return [String, nil] the text that had been delivered before the error; nil: unknown or none
@@ -55,13 +58,15 @@ module RAAF
       # @param code [#to_s, nil] the provider's code
       # @param type [#to_s, nil] the provider's type
       # @param param [#to_s, nil] the parameter complained about
+      # @param attempts [Integer, nil] how often the request was sent
       def initialize(message = nil, provider: nil, model: nil, status: nil, request_id: nil, body: nil,
-        retry_after: nil, partial_text: nil, code: nil, type: nil, param: nil)
+        retry_after: nil, partial_text: nil, code: nil, type: nil, param: nil, attempts: nil)
         super(Streaming::Secrets.redact(message || self.class.default_message))
         @provider, @model, @code, @type, @param = [provider, model, code, type, param].map { |value| value&.to_s }
         @status = status
         @request_id = request_id
         @retry_after = retry_after
+        @attempts = attempts
         @body = Streaming::Secrets.redact(body)
         @partial_text = partial_text
       end

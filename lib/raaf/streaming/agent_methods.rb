@@ -2,7 +2,7 @@
 
 require "json"
 require_relative "config_api"
-require_relative "tool_schema"
+require_relative "tools/set"
 
 module RAAF
   module Streaming
@@ -56,8 +56,7 @@ module RAAF
       # @return [Array<Hash>] the tools as OpenAI writes them
       # @raise [ArgumentError] for a tool that cannot be described
       def tool_schemas(context = {})
-        enabled = tools.reject { |tool| tool.respond_to?(:enabled?) && !tool.enabled?(context) }
-        enabled.map { |tool| ToolSchema.of(tool) }
+        Tool::Set.new(self, context).schemas
       end
 
       private

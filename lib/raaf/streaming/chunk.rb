@@ -21,7 +21,7 @@ module RAAF
     # | `:tool_call_delta` | a piece of a tool call's arguments           | tool_name, tool_id, tool_index, delta   |
     # | `:tool_call`       | a whole tool call                            | tool_name, tool_id, arguments           |
     # | `:tool_result`     | what a tool answered                         | tool_name, tool_id, result              |
-    # | `:status`          | what is going on                             | status, delta                           |
+    # | `:status`          | what is going on                             | status, retry_after, metadata           |
     # | `:raw`             | an event nobody knows, where asked for       | raw                                     |
     # | `:handoff`         | another agent goes on                        | handoff                                 |
     # | `:complete`        | the end of a whole answer                    | final_response, usage, finish_reason    |
@@ -29,11 +29,19 @@ module RAAF
     #
     # `delta` is a String in every type, and `cumulative` is the whole text of the answer so far in every type.
     #
+    # A `:status` chunk has one of these as its {#status}:
+    #
+    # * `:retrying`: an attempt has failed, and another begins in {#retry_after} seconds. {#metadata} has attempt (the
+    #   number of the retry, from 1), max_retries, delay (the same seconds), reason (such as "429", "connection refused"
+    #   or the provider's name for its error) and http_status, where one came. Only before anything else.
+    # * `:redirected`: the answer was stopped, and another follows (see {Stream#redirect}).
+    #
     # @example
     #   case chunk
     #   in {type: :content, delta:} then print delta
     #   in {type: :tool_call, tool_name:, arguments:} then puts "#{tool_name}(#{arguments})"
     #   in {type: :complete, usage:} then p usage
+    #   in {type: :status, status: :retrying, retry_after:} then warn "again in #{retry_after} s"
     #   in {type: :error, error:, retry_after:} then warn error
     #   else nil
     #   end
@@ -69,6 +77,7 @@ module RAAF
         tool_call: %i[tool_index raw_arguments],
         tool_result: %i[tool_name tool_index exception],
         complete: %i[finish_reason],
+        status: %i[retry_after],
         error: %i[exception]
       }.each_value(&:freeze).freeze
 
@@ -218,9 +227,9 @@ module RAAF
       alias_method :terminal, :terminal?
 
       # @return [Hash{Symbol=>Object}] always a Hash, a new one each time: stream_id and seq where the chunk comes from
-      #   a stream, tool_name where there is one, and whatever was set
+      #   a stream, tool_name where there is one, what is known about a retry, and whatever was set
       def metadata
-        {stream_id: stream_id, seq: seq, tool_name: tool_name}.compact.merge(attribute(:metadata) || {})
+        {stream_id: stream_id, seq: seq, tool_name: tool_name}.compact.merge(own_metadata || {})
       end
 
       # @return [String, nil] which stream the chunk comes from; nil for a chunk made by hand
@@ -244,7 +253,8 @@ module RAAF
       end
 
       # @return [Hash{Symbol=>Object}] the arguments of a tool call, a new Hash each time; {} where there are none, or
-      #   where they are no JSON object ({#raw_arguments} has what came)
+      #   where they are no JSON object ({#raw_arguments} has what came). On :tool_call_delta, with the setting
+      #   `partial_arguments`, the arguments so far: the same Hash in all chunks of the call, which grows
       def arguments
         attribute(:arguments) || parse_arguments
       end
@@ -286,9 +296,9 @@ module RAAF
         attribute(:raw) || raw_event
       end
 
-      # @return [Object, nil] what is going on, on :status
+      # @return [Object, nil] what is going on, on :status: `:retrying`, `:redirected`
       def status
-        attribute(:status)
+        attribute(:status) || (:retrying if notice)
       end
 
       # @return [Object, nil] who goes on, on :handoff
@@ -306,9 +316,10 @@ module RAAF
         attribute(:exception)
       end
 
-      # @return [Numeric, nil] seconds to wait before another attempt, on :error and where somebody knows
+      # @return [Numeric, nil] seconds to wait before another attempt, on :error and where somebody knows; seconds until
+      #   another attempt begins (Float), where the status is `:retrying`
       def retry_after
-        attribute(:retry_after) || (exception.retry_after if exception.respond_to?(:retry_after))
+        attribute(:retry_after) || notice&.at(2) || (exception.retry_after if exception.respond_to?(:retry_after))
       end
 
       # @return [String, nil] the application's session
@@ -324,7 +335,9 @@ module RAAF
       # @return [Hash{Symbol=>Object}] for the guide's five types exactly the Hash that the guide shows; the others
       #   alike
       def to_h
-        FIELDS.fetch(type, FIELDS[:content]).to_h { |name| [name, public_send(name)] }
+        fields = FIELDS.fetch(type, FIELDS[:content])
+        fields += [:retry_after] if status? && retry_after
+        fields.to_h { |name| [name, public_send(name)] }
       end
 
       # @return [Hash{String=>Object}] {#to_h} and the metadata
@@ -387,7 +400,7 @@ module RAAF
       # Every attribute that has a value. What follows from others is left out.
       def snapshot
         values = ATTRIBUTES.to_h { |name| [name, public_send(name)] }
-        values[:metadata] = attribute(:metadata)
+        values[:metadata] = own_metadata
         values[:terminal] = attribute(:terminal)
         values.delete(attribute(:arguments) ? :raw_arguments : :arguments)
         values.compact
@@ -402,6 +415,20 @@ module RAAF
       # The native part keeps other things in the same place on other types.
       def tool
         native_tool if tool_call? || tool_call_delta?
+      end
+
+      # What the native part says about another attempt: number, most, seconds, reason, HTTP status or nil.
+      def notice
+        native_retry if status?
+      end
+
+      # What does not follow from the rest of the chunk.
+      def own_metadata
+        number, most, seconds, reason, http_status = notice
+        return attribute(:metadata) unless number
+
+        {attempt: number, max_retries: most, delay: seconds, reason: reason, http_status: http_status}.compact
+          .merge(attribute(:metadata) || {})
       end
 
       def parse_arguments

@@ -42,8 +42,18 @@ module RAAF
       #   @return [Numeric] seconds to wait for a place among max_concurrent_streams. Default 0.
       #     Has no effect yet in this version: a stream without a place fails at once.
       # @!attribute max_retries
-      #   @return [Integer] attempts after the first, before any text was delivered. Default 2.
-      #     Has no effect yet in this version: a failed request is not repeated.
+      #   @return [Integer] attempts after the first, as long as nothing of an answer was delivered; 0: none. Repeated
+      #     are the statuses 408, 409, 429 and 5xx, unless the server's x-should-retry says otherwise, connections that
+      #     fail or break, and the provider's own errors inside a stream; each with a `:status` chunk ({Chunk#status}
+      #     `:retrying`). Default 2, as in OpenAI's and Anthropic's official clients.
+      # @!attribute retry_delay
+      #   @return [Numeric] seconds before the first retry, at most: the delay is anything from 0 to this, and the most
+      #     doubles with each further retry, up to 8. Default 0.5, as in OpenAI's and Anthropic's official clients.
+      # @!attribute max_retry_delay
+      #   @return [Numeric] seconds that a server may ask to be left alone (Retry-After, or with a 429 the time at which
+      #     its rate limit is reset). Where it asks for more, the error comes at once, with its
+      #     {Errors::Error#retry_after}. Default 60. Neither delay passes stream_timeout: an attempt that could only
+      #     begin after it is not waited for.
       # @!attribute async_chunk_processing
       #   @return [Boolean] whether chunk processors run outside the stream. Default true.
       #     Has no effect yet in this version.
@@ -76,6 +86,18 @@ module RAAF
       # @!attribute malformed_events
       #   @return [Symbol] :error (a malformed event ends the stream in a ProtocolError) or :skip (it is counted and
       #     left out). Default :error.
+      # @!attribute tool_timeout
+      #   @return [Numeric, nil] seconds a tool may take, where it says nothing else; nil: no limit. Default 60. A tool
+      #     is interrupted as by Ruby's Timeout.
+      # @!attribute max_turns
+      #   @return [Integer, nil] requests to a model in one run, when tools make it ask again; more is a MaxTurnsError.
+      #     nil: the agent's (10, unless it says something else). Default nil.
+      # @!attribute token_budget
+      #   @return [Integer, nil] tokens (prompts and answers of all turns, as the provider counts) after which a run
+      #     asks no further time; it ends in a MaxTurnsError where the model still calls tools. Default nil: no limit.
+      # @!attribute conversation_store
+      #   @return [ConversationStore, #messages, nil] where runs with a session_id find what was said before. Default
+      #     nil: nothing is kept.
       # @!attribute raw_events
       #   @return [Boolean] whether events that nobody knows are handed over as `:raw` chunks. Default false.
       # @!attribute ca_file
@@ -86,6 +108,9 @@ module RAAF
       #     https_proxy and no_proxy. SOCKS is not supported. Default nil.
       # @!attribute context_in_instructions
       #   @return [Boolean] whether `context:` is added to instructions that are a String. Default true.
+      # @!attribute partial_arguments
+      #   @return [Boolean] whether each :tool_call_delta chunk has the call's arguments so far in `arguments`: one Hash
+      #     a call, which grows (see {PartialJSON#value}). Default false.
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
         define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod

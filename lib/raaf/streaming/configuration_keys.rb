@@ -38,11 +38,15 @@ module RAAF
       # The largest time limit. A longer one is a mistake in the unit. Unit: seconds (11.6 days).
       MAX_SECONDS = 1_000_000
 
+      # The most attempts after the first. More is a mistake.
+      MAX_RETRIES = 1000
+
       MEBIBYTE = 1024 * 1024
 
       FINITE = ->(value) { value.is_a?(Numeric) && value.real? && value.finite? }
       SECONDS = ->(value) { FINITE.call(value) && value.positive? && value <= MAX_SECONDS }
       SECONDS_OR_NONE = ->(value) { value.nil? || SECONDS.call(value) }
+      SECONDS_FROM_ZERO = ->(value) { FINITE.call(value) && !value.negative? && value <= MAX_SECONDS }
       COUNT = ->(value) { value.is_a?(Integer) && value.positive? }
       COUNT_OR_NONE = ->(value) { value.nil? || COUNT.call(value) }
       BOOLEAN = ->(value) { [true, false].include?(value) }
@@ -67,8 +71,10 @@ module RAAF
         Key.new(:max_concurrent_streams_per_user, nil, "nil or a number of streams from 1 up", COUNT_OR_NONE),
         Key.new(:stream_queue_timeout, 0, "a number of seconds from 0 up",
           ->(value) { value.eql?(0) || value.eql?(0.0) || SECONDS.call(value) }),
-        Key.new(:max_retries, 2, "a number of attempts from 0 up",
-          ->(value) { value.is_a?(Integer) && !value.negative? }),
+        Key.new(:max_retries, 2, "a number of attempts from 0 to #{MAX_RETRIES}",
+          ->(value) { value.is_a?(Integer) && !value.negative? && value <= MAX_RETRIES }),
+        Key.new(:retry_delay, 0.5, "a number of seconds from 0 up", SECONDS_FROM_ZERO),
+        Key.new(:max_retry_delay, 60, "a number of seconds from 0 up", SECONDS_FROM_ZERO),
         Key.new(:async_chunk_processing, true, "true or false", BOOLEAN),
         Key.new(:chunk_processing_queue, :streaming_chunks, "the name of a queue, as Symbol or String",
           ->(value) { (value.is_a?(Symbol) || value.is_a?(String)) && !value.empty? }),
@@ -77,13 +83,17 @@ module RAAF
         Key.new(:messages_per_minute_per_user, nil, "nil or a number of messages from 1 up", COUNT_OR_NONE),
         Key.new(:authorize, nil, "nil or something that responds to call",
           ->(value) { value.nil? || value.respond_to?(:call) }),
-        Key.new(:finish_grace, 1, "a number of seconds from 0 up",
-          ->(value) { FINITE.call(value) && !value.negative? && value <= MAX_SECONDS }),
+        Key.new(:finish_grace, 1, "a number of seconds from 0 up", SECONDS_FROM_ZERO),
         Key.new(:queue_max_items, 1024, "a number of chunks from 1 up", COUNT),
         Key.new(:queue_max_bytes, MEBIBYTE, "a number of bytes from 1 up", COUNT),
         Key.new(:max_line_bytes, 8 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
         Key.new(:max_event_bytes, 16 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
         Key.new(:malformed_events, :error, ":error or :skip", ->(value) { %i[error skip].include?(value) }),
+        Key.new(:tool_timeout, 60, "a number of seconds above 0, or nil for none", SECONDS_OR_NONE),
+        Key.new(:max_turns, nil, "nil or a number of turns from 1 up", COUNT_OR_NONE),
+        Key.new(:token_budget, nil, "nil or a number of tokens from 1 up", COUNT_OR_NONE),
+        Key.new(:conversation_store, nil, "nil or something with messages and append",
+          ->(value) { value.nil? || (value.respond_to?(:messages) && value.respond_to?(:append)) }),
         Key.new(:raw_events, false, "true or false", BOOLEAN),
         Key.new(:ca_file, nil, "nil or the path of a readable file",
           ->(value) {
@@ -91,10 +101,12 @@ module RAAF
           }),
         Key.new(:proxy, nil, "nil, false, or an http or https URL (SOCKS is not supported)",
           ->(value) { value.nil? || value == false || (value.is_a?(String) && HTTP_PROXY.call(value)) }),
-        Key.new(:context_in_instructions, true, "true or false", BOOLEAN)
+        Key.new(:context_in_instructions, true, "true or false", BOOLEAN),
+        Key.new(:partial_arguments, false, "true or false", BOOLEAN)
       ].to_h { |key| [key.name, key] }.freeze
 
-      private_constant :FINITE, :SECONDS, :SECONDS_OR_NONE, :COUNT, :COUNT_OR_NONE, :BOOLEAN, :HTTP_PROXY
+      private_constant :FINITE, :SECONDS, :SECONDS_OR_NONE, :SECONDS_FROM_ZERO, :COUNT, :COUNT_OR_NONE, :BOOLEAN,
+        :HTTP_PROXY
 
       module_function
 

@@ -43,6 +43,14 @@ module RAAF
           current.attach(handle)
         end
 
+        # There is something to do for a stream's callbacks besides chunks. Any thread.
+        #
+        # @param native [NativeStream] the handle's
+        # @return [void]
+        def poke(native)
+          current.poke(native)
+        end
+
         # Lets the threads deliver what there is, and ends them. Does nothing where there are none.
         #
         # @param timeout [Numeric] seconds
@@ -87,6 +95,11 @@ module RAAF
             @queue.attach(handle.native, handle)
           end
         end
+      end
+
+      # (see Dispatcher.poke)
+      def poke(native)
+        @queue.poke(native)
       end
 
       # @return [Integer] threads that run callbacks
@@ -188,6 +201,7 @@ module RAAF
         hold(handle)
         more = Thread.handle_interrupt(Object => :immediate) { handle.dispatch(MOST_CHUNKS, MOST_SECONDS) }
       ensure
+        handle.served
         give_back(handle, native, more)
       end
 

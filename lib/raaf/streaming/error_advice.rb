@@ -35,6 +35,7 @@ module RAAF
         not_event_stream: "Check base_url: this address does not stream.",
         invalid_json: "Set malformed_events to :skip to go on after such events.",
         invalid_event: "Set malformed_events to :skip to go on after such events.",
+        whole_message: "Check base_url and the model: this server does not stream.",
         line_too_long: "Raise max_line_bytes if such lines are expected.",
         event_too_large: "Raise max_event_bytes if such events are expected.",
         text_too_large: "Raise max_text_bytes, or set retain_text to false."

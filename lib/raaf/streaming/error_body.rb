@@ -28,7 +28,10 @@ module RAAF
       attr_reader :param
 
       # @param body [String, nil] the body as it came, perhaps cut
-      def initialize(body)
+      # @yieldparam text [String] as for {quote}
+      # @yieldreturn [String]
+      def initialize(body, &redact)
+        @redact = redact
         text = body.to_s.dup.force_encoding(Encoding::UTF_8).scrub("\uFFFD")
         read(parse(text) || {"message" => words_of(text)})
       end
@@ -36,9 +39,14 @@ module RAAF
       # One line of readable text, at most {MAX_QUOTE} characters.
       #
       # @param text [#to_s, nil]
+      # @yieldparam text [String] what will be quoted, perhaps without its end: for secrets to be taken out before more
+      #   is cut, which could leave a part of one
+      # @yieldreturn [String]
       # @return [String, nil] nil where nothing is left
       def self.quote(text)
-        line = text.to_s[0, TEXT_WINDOW].to_s.gsub(/(?:[[:space:]]|[[:cntrl:]])+/, " ").strip
+        words = text.to_s[0, TEXT_WINDOW].to_s
+        words = yield words if block_given?
+        line = words.gsub(/(?:[[:space:]]|[[:cntrl:]])+/, " ").strip
         return if line.empty?
 
         (line.length > MAX_QUOTE) ? "#{line[0, MAX_QUOTE - 1]}…" : line
@@ -59,7 +67,7 @@ module RAAF
       def read(data)
         error = data["error"]
         fields = error.is_a?(Hash) ? error : data
-        @message = self.class.quote(sentence(fields, error))
+        @message = self.class.quote(sentence(fields, error), &@redact)
         @type = text_of(fields["type"] || fields["status"])
         @code = text_of(fields["code"])
         @param = text_of(fields["param"])

@@ -15,7 +15,7 @@ module RAAF
     #
     # The report is a Hash: `:code` (Symbol, how the stream ended), `:text` (one sentence about the code), `:detail`
     # (libcurl's or the parser's words), `:http_status`, `:headers` (names downcased), `:body` (of an error response),
-    # `:retry_after_ms`, and of an error inside a stream `:error_message`, `:error_type`, `:error_code`,
+    # `:retry_after_ms`, `:attempts`, and of an error inside a stream `:error_message`, `:error_type`, `:error_code`,
     # `:error_param`.
     class ErrorFactory
       # Where providers put the id of a request: OpenAI and most others, Anthropic, OpenRouter, Azure.
@@ -37,6 +37,7 @@ module RAAF
         not_event_stream: [Errors::ProtocolError],
         invalid_json: [Errors::ProtocolError],
         invalid_event: [Errors::ProtocolError],
+        whole_message: [Errors::ProtocolError],
         line_too_long: [Errors::ProtocolError],
         event_too_large: [Errors::ProtocolError],
         headers_too_large: [Errors::ProtocolError],
@@ -118,12 +119,12 @@ module RAAF
       end
 
       def report_in_stream
-        {message: ErrorBody.quote(outcome[:error_message]), type: filled(outcome[:error_type]),
+        {message: ErrorBody.quote(outcome[:error_message], &method(:redact)), type: filled(outcome[:error_type]),
          code: filled(outcome[:error_code]), param: filled(outcome[:error_param])}
       end
 
       def report_in_body
-        body = ErrorBody.new(outcome[:body])
+        body = ErrorBody.new(outcome[:body], &method(:redact))
         {message: body.message, type: body.type, code: body.code, param: body.param}
       end
 
@@ -135,7 +136,7 @@ module RAAF
         {provider: provider, model: model, status: status,
          request_id: redact(self.class.request_id(outcome[:headers])), body: redact(filled(outcome[:body])),
          retry_after: retry_after, partial_text: @partial_text, code: redact(report[:code]),
-         type: redact(report[:type]), param: redact(report[:param])}
+         type: redact(report[:type]), param: redact(report[:param]), attempts: outcome[:attempts]}
       end
 
       # In seconds: an Integer where it is a whole number of them.
@@ -160,7 +161,13 @@ module RAAF
         when :scripted then nil
         else outcome[:text] || error_class.default_message
         end
-        [whom, what].compact.join(": ") unless what.nil? && whom.nil?
+        return if what.nil? && whom.nil?
+
+        [whom, what && "#{what}#{tries}"].compact.join(": ")
+      end
+
+      def tries
+        ", after #{outcome[:attempts]} attempts" if outcome[:attempts].to_i > 1
       end
 
       def whom
@@ -173,8 +180,9 @@ module RAAF
         [report[:code], report[:type]].include?(Errors::RateLimitError::QUOTA_CODE)
       end
 
+      # What came from outside may have been cut, by us or on its way.
       def redact(text)
-        Secrets.redact(text, @secrets)
+        Secrets.redact(text, @secrets, truncated: true)
       end
     end
   end

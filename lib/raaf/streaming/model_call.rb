@@ -2,7 +2,9 @@
 
 require_relative "error_factory"
 require_relative "native"
+require_relative "partial_arguments"
 require_relative "result"
+require_relative "tools/set"
 
 module RAAF
   module Streaming
@@ -13,27 +15,39 @@ module RAAF
     #
     # @api private
     class ModelCall
-      # Seconds and bytes in the configuration's words, by their native names.
+      # Seconds, and numbers of things, in the configuration's words, by their native names.
       TIMES = {connect: :connection_timeout, first_token: :first_token_timeout, idle: :idle_timeout,
-               total: :stream_timeout, grace: :finish_grace}.freeze
+               total: :stream_timeout, grace: :finish_grace, retry_delay: :retry_delay,
+               max_retry_delay: :max_retry_delay}.freeze
       SIZES = {queue_items: :queue_max_items, queue_bytes: :queue_max_bytes, max_line: :max_line_bytes,
-               max_event: :max_event_bytes, max_text: :max_text_bytes}.freeze
+               max_event: :max_event_bytes, max_text: :max_text_bytes, max_retries: :max_retries}.freeze
       private_constant :TIMES, :SIZES
 
+      # Requests to a model in one run, where neither agent nor configuration says so: raaf-core's default.
+      MAX_TURNS = 10
+
+      # @return [Agent]
+      attr_reader :agent
       # @return [Array<Hash{Symbol=>Object}>] the conversation without the system message
       attr_reader :messages
+      # @return [Hash] the run's, for instructions and tools
+      attr_reader :context
+      # @return [Configuration]
+      attr_reader :config
       # @return [RunContext]
       attr_reader :run_context
 
       # @param agent [Agent]
       # @param provider [#build_request]
+      # @param model [String]
       # @param config [Configuration]
       # @param messages [Array<Hash{Symbol=>Object}>] the conversation without the system message
-      # @param context [Hash] for instructions
+      # @param context [Hash] for instructions and tools
       # @param run_context [RunContext]
-      def initialize(agent:, provider:, config:, messages:, context:, run_context:)
+      def initialize(agent:, provider:, model:, config:, messages:, context:, run_context:)
         @agent = agent
         @provider = provider
+        @model = model
         @config = config
         @messages = messages
         @context = context
@@ -43,11 +57,14 @@ module RAAF
       # Writes the question, and sends nothing yet.
       #
       # @param first_seq [Integer] number of the first chunk
+      # @param before [NativeStream, nil] an ended one of the same run, whose text the answer goes on with
       # @return [NativeStream]
       # @raise [Errors::ConfigurationError, ArgumentError]
-      def prepare(first_seq = 1)
+      def prepare(first_seq = 1, before = nil)
         @request = build_request
-        NativeStream.prepare(native_request(@request), run_context, first_seq)
+        native = NativeStream.prepare(native_request(@request), run_context, first_seq, before)
+        native.partial_arguments = PartialArguments.new if @config.partial_arguments
+        native
       end
 
       # Sends it.
@@ -66,13 +83,29 @@ module RAAF
 
       # The same question later in the conversation.
       #
-      # @param said [String] what the model said until now; "" is left out
-      # @param message [String, Array<Hash>] what the user says next
+      # @param more [Array<Hash{Symbol=>Object}>] what was said since
+      # @param agent [Agent] who answers now
+      # @param provider [#build_request]
+      # @param model [String]
       # @return [ModelCall]
-      def continue(said, message)
-        more = said.empty? ? [] : [Result.assistant_message(said)]
-        self.class.new(agent: @agent, provider: @provider, config: @config, context: @context,
-          messages: messages + more + Messages.list(message), run_context: run_context)
+      def next(more, agent: @agent, provider: @provider, model: @model)
+        self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
+          messages: messages + more, run_context: run_context)
+      end
+
+      # @return [Tool::Set] what the model may call
+      def tools
+        @tools ||= Tool::Set.new(@agent, context)
+      end
+
+      # @return [Integer] requests to a model in one run, as the agent has it
+      def max_turns
+        (agent.max_turns if agent.respond_to?(:max_turns)) || MAX_TURNS
+      end
+
+      # @return [Hash{Symbol=>String}] :provider and :model, for errors
+      def details
+        {provider: @request[:provider], model: @request[:model]}
       end
 
       # What went wrong, as an exception.
@@ -87,37 +120,59 @@ module RAAF
           secrets: @request[:secrets] || [], partial_text: partial_text)
       end
 
+      # The calls of the first choice.
+      #
+      # @param native [NativeStream]
+      # @return [Array<Hash{Symbol=>Object}>] :id, :name, :arguments, :raw_arguments, :index. A provider that gives its
+      #   calls no ids gets one from us: results are found by it
+      def tool_calls(native)
+        native.tool_calls.select { |chunk| chunk.choice.zero? }.map do |chunk|
+          {id: chunk.tool_id || "call_#{chunk.seq}", name: chunk.tool_name, arguments: chunk.arguments,
+           raw_arguments: chunk.raw_arguments, index: chunk.tool_index}
+        end
+      end
+
+      # @param native [NativeStream] ended well
+      # @return [Hash{Symbol=>Object}] what the model said in this call, for the conversation
+      def assistant_message(native)
+        Result.assistant_message(native.turn_text, tool_calls: tool_calls(native), parts: parts(native.outcome))
+      end
+
       # What the run came to.
       #
       # @param native [NativeStream] ended
       # @param text [String] the answer, as far as it was delivered
-      # @param error [Exception, nil]
+      # @param whole [Hash{Symbol=>Object}] what {Run} knows of all its calls
       # @return [Result]
-      def result(native, text, error: nil)
+      def result(native, text, **whole)
         outcome = native.outcome
-        called = native.tool_calls.group_by(&:choice)
-        calls = called.fetch(0, []).map { |chunk| tool_call(chunk) }
-        message = Result.assistant_message(text, tool_calls: calls, parts: parts(outcome))
-        Result.new(messages: messages + [message], final_output: text, usage: usage(outcome),
-          finish_reason: outcome[:finish_reason], tool_calls: calls, choices: choices(outcome, called),
-          reasoning: outcome[:reasoning], refusal: outcome[:refusal], error: error,
-          request_id: ErrorFactory.request_id(outcome[:headers]), stream_id: run_context.stream_id,
-          model: @request[:model], provider: @request[:provider], timings: outcome[:timings].compact,
-          last_agent: @agent)
+        Result.new(messages: messages + [assistant_message(native)], final_output: text,
+          finish_reason: outcome[:finish_reason], tool_calls: tool_calls(native), choices: choices(native, outcome),
+          refusal: outcome[:refusal], request_id: ErrorFactory.request_id(outcome[:headers]),
+          stream_id: run_context.stream_id, model: @request[:model], provider: @request[:provider],
+          timings: outcome[:timings].compact, attempts: outcome[:attempts], last_agent: @agent, **whole)
+      end
+
+      # @param outcome [Hash] NativeStream#outcome
+      # @return [Hash{Symbol=>Object}, nil] token counts and the provider's own under :raw; nil: it sent none
+      def usage(outcome)
+        return unless outcome[:usage]
+
+        outcome[:usage].merge(raw: parse_usage(outcome[:usage_json])).compact
       end
 
       # @return [String] short: no header, no key, no word of the conversation
       def inspect
-        "#<#{self.class.name} provider=#{run_context.provider.inspect} model=#{run_context.model.inspect}>"
+        "#<#{self.class.name} provider=#{@provider.name.inspect} model=#{@model.inspect}>"
       end
 
       private
 
       def build_request
-        instructions = @agent.instructions_for(@context, include_context: @config.context_in_instructions)
+        instructions = @agent.instructions_for(context, include_context: @config.context_in_instructions)
         system = instructions ? [{role: "system", content: instructions}] : []
-        @provider.build_request(messages: system + messages, model: run_context.model,
-          settings: @agent.request_settings, tools: @agent.tool_schemas(@context))
+        @provider.build_request(messages: system + messages.map { |message| Messages.with_speaker(message) },
+          model: @model, settings: @agent.request_settings, tools: tools.schemas)
       end
 
       def native_request(request)
@@ -142,10 +197,6 @@ module RAAF
             raw_events: @config.raw_events)
       end
 
-      def tool_call(chunk)
-        {id: chunk.tool_id, name: chunk.tool_name, arguments: chunk.arguments, raw_arguments: chunk.raw_arguments}
-      end
-
       # What the same provider gets back in the next turn.
       def parts(outcome)
         json = outcome[:parts] or return
@@ -153,20 +204,15 @@ module RAAF
       end
 
       # Only where there are several; of one the Result knows all.
-      def choices(outcome, called)
+      def choices(native, outcome)
         texts = outcome[:choices]
         return if texts.size < 2
 
+        called = native.tool_calls.group_by(&:choice)
         texts.sort.map do |index, text|
           reason = FinishReason.normalize(outcome[:finish_reasons][index], tool_calls: called.key?(index))
           {index: index, text: text.to_s, finish_reason: reason}
         end
-      end
-
-      def usage(outcome)
-        return unless outcome[:usage]
-
-        outcome[:usage].merge(raw: parse_usage(outcome[:usage_json])).compact
       end
 
       # The counts have been read from it; an answer shall not be lost because the rest is odd.

@@ -48,8 +48,14 @@ module RAAF
       # @return [Hash{Symbol=>Float}] seconds from the start to :connect, :first_byte, :first_token and :total, as far
       #   as they happened
       attr_reader :timings
+      # @return [Integer] how often the last request was sent: 1, and one more for each retry
+      attr_reader :attempts
       # @return [Integer] requests to the model
       attr_reader :turns
+      # @return [Array<Hash{Symbol=>Object}>] the usage of each turn; {#usage} is their sum
+      attr_reader :usages
+      # @return [Array<Hash{Symbol=>Object}>] what the run's tools came to: :tool_name, :tool_id, and :result or :error
+      attr_reader :tool_results
       # @return [Agent, nil] the agent that answered
       attr_reader :last_agent
 
@@ -67,11 +73,14 @@ module RAAF
       # @param model [String, nil]
       # @param provider [String, nil]
       # @param timings [Hash, nil] seconds
+      # @param attempts [Integer]
       # @param turns [Integer]
+      # @param usages [Array<Hash>, nil] of each turn
+      # @param tool_results [Array<Hash>, nil]
       # @param last_agent [Agent, nil]
       def initialize(messages: [], final_output: nil, usage: nil, finish_reason: nil, tool_calls: nil, choices: nil,
         reasoning: nil, refusal: nil, error: nil, request_id: nil, stream_id: nil, model: nil, provider: nil,
-        timings: nil, turns: 1, last_agent: nil)
+        timings: nil, attempts: 1, turns: 1, usages: nil, tool_results: nil, last_agent: nil)
         @messages = messages
         @final_output = final_output || last_content
         @usage = usage || {}
@@ -87,7 +96,10 @@ module RAAF
         @model = model
         @provider = provider
         @timings = timings || {}
+        @attempts = attempts
         @turns = turns
+        @usages = usages || [@usage].reject(&:empty?)
+        @tool_results = tool_results || []
         @last_agent = last_agent
       end
 
@@ -129,7 +141,8 @@ module RAAF
         {messages: messages, final_output: final_output, usage: usage, finish_reason: finish_reason,
          raw_finish_reason: raw_finish_reason, tool_calls: tool_calls, reasoning: reasoning, refusal: refusal,
          error: error_hash, request_id: request_id, stream_id: stream_id, model: model, provider: provider,
-         timings: timings, turns: turns, last_agent: last_agent&.name}.compact
+         timings: timings, attempts: attempts, turns: turns, tool_results: tool_results,
+         last_agent: last_agent&.name}.compact
       end
 
       # @return [String] short: how it ended and how long the answer is, not the answer

@@ -35,6 +35,12 @@ module RAAF
         {stream_id: stream_id, session_id: session_id, user_id: user_id, provider: provider, model: model}.compact
       end
 
+      # @return [Hash{Symbol=>Object}] what a chunk that is made in Ruby has of it
+      # @api private
+      def chunk_attributes
+        {stream_id: stream_id, session_id: session_id, user_id: user_id}.compact
+      end
+
       # @return [String]
       def inspect
         "#<#{self.class.name} #{to_h.map { |name, value| "#{name}=#{value.inspect}" }.join(" ")}>"

@@ -3,6 +3,7 @@
 require_relative "config_api"
 require_relative "messages"
 require_relative "model_call"
+require_relative "run"
 require_relative "run_context"
 require_relative "stream"
 
@@ -43,7 +44,11 @@ module RAAF
       # block early (break, raise, throw, Thread#kill, Timeout) ends the request: the connection is closed.
       #
       # @param message [String, Array<Hash>] what the user says, or a conversation: Hashes with :role and :content
-      # @param context [Hash] for instructions (see {AgentMethods#instructions_for})
+      # The agent's tools are run, all calls of one answer at once, and the model goes on with what they came to, until
+      # it calls none or the agent's `max_turns` is used up. The chunks of all that are one sequence with one end.
+      #
+      # @param context [Hash] for instructions (see {AgentMethods#instructions_for}) and tools; a :speaker in it is the
+      #   name of the user who says the message
       # @param session_id [String, nil] for the chunks; nil: the runner's
       # @param user_id [Object, nil] for the chunks; nil: the runner's
       # @param provider [#build_request, nil] for this call
@@ -73,20 +78,30 @@ module RAAF
 
       def open_stream(message, context:, session_id:, user_id:, provider:, model:, settings:)
         Runner.check_ractor
-        Stream.new(model_call(message, context: context || {}, provider: provider, model: model, settings: settings,
-          session_id: session_id || @session_id, user_id: user_id || @user_id))
+        config = Streaming.configuration.with(**@settings, **settings)
+        session_id ||= @session_id
+        said = Messages.by(Messages.list(message), (context || {})[:speaker])
+        remembered = remembered_in(session_id, config)
+        providers = ->(answering, name) { choose_provider(provider, answering, name) }
+        call = model_call(remembered + said, context || {}, config, model || agent.model, providers,
+          session_id: session_id, user_id: user_id || @user_id)
+        Stream.new(Run.new(call, providers, remembered: remembered.size))
       end
 
-      def model_call(message, context:, provider:, model:, settings:, session_id:, user_id:)
-        model ||= agent.model
-        chosen = choose_provider(provider, model)
-        ModelCall.new(agent: agent, provider: chosen, messages: Messages.list(message), context: context,
-          config: Streaming.configuration.with(**@settings, **settings),
-          run_context: RunContext.new(session_id: session_id, user_id: user_id, model: model, provider: chosen.name))
+      def model_call(messages, context, config, model, providers, **whose)
+        provider = providers.call(agent, model)
+        ModelCall.new(agent: agent, provider: provider, model: model, messages: messages, context: context,
+          config: config, run_context: RunContext.new(model: model, provider: provider.name, **whose))
       end
 
-      def choose_provider(given, model)
-        chosen = given || @provider || agent.provider || RAAF.provider || Models.for_model(model)
+      # What was said before, where somebody keeps it.
+      def remembered_in(session_id, config)
+        store = config.conversation_store
+        (store && session_id) ? Messages.list_or_none(store.messages(session_id)) : []
+      end
+
+      def choose_provider(given, answering, model)
+        chosen = given || @provider || answering.provider || RAAF.provider || Models.for_model(model)
         provider = Models.adapt(chosen)
         return provider if provider.respond_to?(:build_request)
 

@@ -52,13 +52,16 @@ module RAAF
       #
       # @param text [#to_s, nil] any text; bytes that are not valid UTF-8 become "\uFFFD"
       # @param secrets [String, Array<String, nil>, nil] keys to cut wherever they stand, also percent-encoded
+      # @param truncated [Boolean] whether the text may have lost its end, and that end may be the beginning of one of
+      #   the keys, which is cut too from {MIN_SECRET} characters on
       # @return [String, nil] a new String; nil for nil
-      def redact(text, secrets = nil)
+      def redact(text, secrets = nil, truncated: false)
         return if text.nil?
 
-        given = forms_of(Array(secrets))
+        forms = forms_of(Array(secrets))
         cut = clean(text)
-        cut = cut.gsub(Regexp.union(given), MASK) unless given.empty?
+        cut = cut.gsub(Regexp.union(forms.map { |form| searched(form) }), MASK) unless forms.empty?
+        cut = without_beginning(cut, forms) if truncated
         PATTERNS.reduce(cut) { |result, (pattern, mask)| result.gsub(pattern, mask) }
       end
 
@@ -104,17 +107,25 @@ module RAAF
       end
 
       # @api private
-      # @return [Array<String, Regexp>] what to search for
+      # @return [Array<String>] how the secrets may be written
       def forms_of(secrets)
         known = secrets.compact.map { |secret| clean(secret) }.select { |secret| secret.bytesize >= MIN_SECRET }
         # The longest first, so that a key that contains another goes as a whole.
-        forms = known.flat_map { |secret| [secret, percent_encoded(secret)] }.uniq.sort_by { |secret| -secret.length }
-        forms.map { |form| (form.bytesize < MIN_ANYWHERE) ? by_itself(form) : form }
+        known.flat_map { |secret| [secret, percent_encoded(secret)] }.uniq.sort_by { |secret| -secret.length }
       end
 
       # @api private
-      def by_itself(secret)
-        /(?<![A-Za-z0-9])#{Regexp.escape(secret)}(?![A-Za-z0-9])/
+      # @return [String, Regexp] what to search for
+      def searched(form)
+        (form.bytesize < MIN_ANYWHERE) ? /(?<![A-Za-z0-9])#{Regexp.escape(form)}(?![A-Za-z0-9])/ : form
+      end
+
+      # @api private
+      def without_beginning(text, forms)
+        lengths = forms.filter_map do |form|
+          (form.length - 1).downto(MIN_SECRET).find { |length| text.end_with?(form[0, length].to_s) }
+        end
+        lengths.empty? ? text : "#{text[0...-lengths.max]}#{MASK}"
       end
 
       # @api private
@@ -131,7 +142,8 @@ module RAAF
         end
       end
 
-      private_class_method :clean, :utf8_or_bytes?, :forms_of, :by_itself, :percent_encoded, :control_character
+      private_class_method :clean, :utf8_or_bytes?, :forms_of, :searched, :without_beginning, :percent_encoded,
+        :control_character
     end
   end
 end

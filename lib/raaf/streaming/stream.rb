@@ -5,7 +5,9 @@ require_relative "dispatcher"
 require_relative "messages"
 require_relative "native"
 require_relative "stream/callbacks"
+require_relative "stream/objects"
 require_relative "stream/past"
+require_relative "stream/settling"
 require_relative "stream/text"
 
 module RAAF
@@ -25,6 +27,7 @@ module RAAF
     #   stream.result.usage
     class Stream
       include Enumerable
+      include Settling
 
       # Who takes the chunks of a stream.
       Consumer = Struct.new(:thread, :fiber) do
@@ -48,19 +51,22 @@ module RAAF
 
       # Made by a runner.
       #
-      # @param call [ModelCall]
+      # @param run [Run]
       # @api private
-      def initialize(call)
-        @call = call
+      def initialize(run)
+        @run = run
         @lock = Mutex.new # covers the rest, but for native streams, which have their own, and @cancelled
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken
         @callbacks = nil
+        @unheard = false # whether callbacks have not heard everything yet
         @consumer = nil # who takes the chunks
         @redirect = nil
+        @closing = false # the end has been settled, and a redirect comes too late
+        @tools = nil # those that run, while they do; the consumer's
         @cancelled = false # set once, without the lock, so that a signal handler may do it
         @finished = false
-        @native = call.prepare
+        @native = run.call.prepare
       end
 
       # Sends the question. Made by a runner, once.
@@ -69,7 +75,7 @@ module RAAF
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
-        @call.start(native)
+        @run.call.start(native)
         self
       end
 
@@ -88,7 +94,7 @@ module RAAF
 
       # @return [String] the stream's id, as in every chunk's metadata
       def id
-        @call.run_context.stream_id
+        @run.context.stream_id
       end
 
       # Takes the chunks, and waits for them. The last one is `:complete`, or `:error`, after which the error is raised.
@@ -116,6 +122,15 @@ module RAAF
         Text.new(self)
       end
 
+      # An answer in JSON, as an object that grows.
+      #
+      # @return [Stream::Objects] the object after each change (Enumerable); `to_h` waits for the whole
+      # @example
+      #   stream.objects.each { |recipe| show(recipe[:title], recipe[:steps]) }
+      def objects
+        Objects.new(self)
+      end
+
       # Calls the block for each chunk of these types, on one of the dispatcher's threads, one chunk after another. What
       # arrived before is delivered first (pieces of text joined). A block that raises ends its stream and is logged,
       # and {#result} raises its error. A block that blocks holds up its own stream only.
@@ -140,20 +155,22 @@ module RAAF
         self
       end
 
-      # Waits until the run has ended, well or not. Takes the chunks if nobody else does. What it has taken until a
-      # timeout is there for {#each}, or for callbacks, that come later: first, with pieces of text joined.
+      # Waits until the run has ended, well or not, and all its callbacks have returned: also from its last chunk, and
+      # also those that came after the end. (A callback is not waited for inside a callback.) Takes the chunks if nobody
+      # else does. What it has taken until a timeout is there for {#each}, or for callbacks, that come later: first,
+      # with pieces of text joined.
       #
       # @param timeout [Numeric, nil] seconds; nil: no limit
-      # @return [self, nil] nil after the timeout; the run goes on
+      # @return [self, nil] nil after the timeout; the run, or its callbacks, go on
       # @raise [Errors::Error] where it would wait for itself: inside the block that takes the chunks, or inside a
       #   callback for a stream with callbacks
       def wait(timeout = nil)
         deadline = timeout && (now + timeout)
         consume(deadline: deadline, waiting: true) { |chunk| (@past ||= Past.new).add(chunk) if deadline }
-        self if finished?
+        self if over?
       end
 
-      # What the run came to; waits for it.
+      # What the run came to; waits for it, and for callbacks, as {#wait} does.
       #
       # @return [Result]
       # @raise [Errors::Error] why the run failed
@@ -163,9 +180,10 @@ module RAAF
         @result
       end
 
-      # @return [Symbol] :connecting, :waiting (for the first token), :streaming, :complete, :failed or :cancelled
+      # @return [Symbol] :connecting, :waiting (for the first token), :streaming, :running_tools, :complete, :failed or
+      #   :cancelled
       def status
-        return running_status unless finished?
+        return @tools ? :running_tools : running_status unless finished?
         return :complete unless @error
 
         @error.is_a?(Errors::CancelledError) ? :cancelled : :failed
@@ -176,7 +194,8 @@ module RAAF
         @finished
       end
 
-      # Ends the request at once, also while the model is silent. Whoever takes the chunks gets an `:error` chunk with a
+      # Ends the request at once, also while the model is silent. Tools that run are left alone; nobody waits for them.
+      # Whoever takes the chunks gets an `:error` chunk with a
       # CancelledError. Any thread, also in a signal handler, any number of times; a run that has ended is left as it
       # is.
       #
@@ -184,6 +203,7 @@ module RAAF
       def cancel
         @cancelled = true # before the look at the native one: a redirect that replaces it looks at this afterwards
         native.cancel
+        wake_tools
         self
       end
 
@@ -199,18 +219,19 @@ module RAAF
         Messages.list(message) # a wrong one is refused here, not where the chunks are taken
         check_here
         @lock.synchronize do
-          raise Errors::Error, "the run has ended: start a new one from its result's messages" if finished?
+          raise Errors::Error, "the run has ended: start a new one from its result's messages" if finished? || @closing
           raise Errors::Error, "the run was cancelled: start a new one" if @cancelled
 
           @redirect = message
           native.cancel
         end
+        wake_tools
         self
       end
 
       # @return [String] short; no text, no key
       def inspect
-        "#<#{self.class.name} #{id} #{status} model=#{@call.run_context.model.inspect}>"
+        "#<#{self.class.name} #{id} #{status} model=#{@run.context.model.inspect}>"
       end
 
       # Runs callbacks for what is there. Called by the dispatcher, on one thread at a time.
@@ -239,12 +260,22 @@ module RAAF
         finished? && !@callbacks.late?
       end
 
+      # Lets those go on who wait until all callbacks have run, if they have. Called by the dispatcher before it gives
+      # the stream back, without a lock of its own.
+      #
+      # @return [void]
+      # @api private
+      def served
+        @lock.synchronize { heard if settled? }
+      end
+
       # Ends a run whose callbacks nobody will run any longer, for those who wait for its end.
       #
       # @return [void]
       # @api private
       def abandon
         @lock.synchronize do
+          heard
           next if finished?
 
           give_up("the process, or its streaming, was shut down", :shutdown)
@@ -272,7 +303,7 @@ module RAAF
 
       # Everything that can be interrupted stands where `leave` follows.
       def consume(deadline: nil, starting: false, waiting: false, &block)
-        return if finished?
+        return if waiting ? over? : finished?
 
         check_here
         consumer = Consumer.new(Thread.current, Fiber.current)
@@ -303,16 +334,21 @@ module RAAF
       end
 
       # @return [Boolean] false: the time was over before the end
-      def take_all(deadline)
+      def take_all(deadline, &block)
         last = nil #: Chunk?
         until last&.terminal? # not `loop`, which swallows a StopIteration of the block's
-          terminal = native.each(deadline && (deadline - now)) { |chunk| yield chunk }
-          return false unless terminal
+          last = @tools ? take_tools(deadline, &block) : take_chunks(deadline, &block)
+          return false if last == false
 
-          last = settle(terminal)
-          yield last
+          yield last if last
         end
         true
+      end
+
+      # @return [Chunk, nil, false] what follows, as {Settling#settle} has it; false: the time was over before
+      def take_chunks(deadline, &block)
+        terminal = native.each(deadline && (deadline - now), &block)
+        terminal ? settle(terminal) : false
       end
 
       def claim(consumer)
@@ -324,10 +360,16 @@ module RAAF
         end
       end
 
+      # @return [Boolean] whether there is nothing to wait for any longer. In another process than its own nobody runs
+      #   callbacks; and inside one, it may be the very one that would have to return first.
+      def over?
+        finished? && !(@unheard && native.here? && !Dispatcher.inside?)
+      end
+
       # @return [Boolean] false: the run has ended, or the time was over
       def wait_for_turn(consumer, deadline)
         @lock.synchronize do
-          until finished?
+          until over?
             return @consumer = consumer unless @callbacks || @consumer
 
             check_not_waiting_for_itself
@@ -346,22 +388,23 @@ module RAAF
 
       # Whoever leaves before the end has ended it, unless he only waited for some time.
       def release(consumer, late)
-        @lock.synchronize do
+        given_up = @lock.synchronize do
           next unless @consumer.equal?(consumer)
 
           @consumer = nil
-          unless finished? || late
-            give_up("the chunks were not taken to the end, and the request was ended", :cancelled)
-          end
+          left = (finished? || late) ? false : true
+          give_up("the chunks were not taken to the end, and the request was ended", :cancelled) if left
           @ended.broadcast # one of those who wait goes on taking them
+          left
         end
+        keep_what_was_said if given_up && native.here?
       end
 
       # Under the lock.
       def give_up(why, reason)
         native.cancel
         error = Errors::CancelledError.new(why, reason: reason, partial_text: native.delivered_text)
-        finish(error: native.here? ? caused(error) : Errors::ForkedError.new)
+        finish_under_lock(error: native.here? ? caused(error) : Errors::ForkedError.new)
       end
 
       # An error that nobody raises here, and that shall say all the same why it was made.
@@ -391,75 +434,6 @@ module RAAF
         Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
 
-      # ---- what the end of a native stream means ----
-
-      # @param terminal [Chunk] the native stream's last, not frozen
-      # @return [Chunk] what to hand over: the run's last chunk, or the notice that it goes on
-      def settle(terminal)
-        message = @lock.synchronize do
-          next @redirect.tap { @redirect = nil } if @redirect && !@cancelled && !finished?
-
-          outcome = native.outcome
-          whole = outcome[:code] == :ok && !finished?
-          whole ? complete(terminal) : failed(terminal, @call.error(outcome, native.delivered_text))
-          nil
-        end
-        message ? go_on(terminal, message) : terminal
-      rescue *FAILURES => e
-        @lock.synchronize { failed(terminal, e) }
-      end
-
-      # Without the lock while the question is written: the agent's own code does that.
-      def go_on(terminal, message)
-        said = native.delivered_text
-        following = @call.continue(said, message)
-        replace(following, following.prepare(terminal.seq + 1))
-        Chunk.new(type: :status, status: :redirected, seq: terminal.seq, cumulative: said, stream_id: id).freeze
-      end
-
-      # What was asked for meanwhile holds for the new request too.
-      def replace(call, native)
-        @lock.synchronize do
-          before = [@call, @native] #: [ModelCall, NativeStream]
-          @call, @native = call, native # before it runs, so that whoever is interrupted then ends it
-          begin
-            call.start(native)
-          rescue
-            native.cancel
-            @call, @native = before
-            raise
-          end
-          native.cancel if @cancelled || @redirect
-        end
-      end
-
-      def complete(terminal)
-        result = @call.result(native, native.delivered_text)
-        terminal.final_response = result.final_output
-        terminal.usage = result.usage
-        terminal.finish_reason = result.finish_reason
-        finish(result: result)
-        terminal.freeze
-      end
-
-      def failed(terminal, error)
-        finish(error: error) unless finished? # somebody may have given it up meanwhile
-        error = @error
-        terminal.type = :error
-        terminal.delta = error.message
-        terminal.error = error.message
-        terminal.exception = error
-        terminal.freeze
-      end
-
-      # Under the lock. At most once.
-      def finish(result: nil, error: nil)
-        @result = result
-        @error = error
-        @finished = true
-        @ended.broadcast
-      end
-
       def running_status
         stage = native.stage
         {new: :connecting, ended: :streaming}.fetch(stage, stage)
@@ -469,23 +443,41 @@ module RAAF
 
       # Under the lock. Where no thread can be had for it, a stream without callbacks stays one.
       def attach_callback(types, block)
-        before = @callbacks
+        before = [@callbacks, @unheard] #: [Callbacks?, bool]
         @callbacks ||= Callbacks.new(@past || Past.new)
         @callbacks.add(types, block)
+        @unheard = true
         Dispatcher.attach(self)
       rescue ThreadError
-        @callbacks = before
+        @callbacks, @unheard = before
         raise
+      end
+
+      # Under the lock.
+      def heard
+        @unheard = false
+        @ended.broadcast
       end
 
       def run_callbacks(most, seconds)
         @callbacks.catch_up
         return :idle if finished?
+        return run_tool_callbacks if @tools
 
         state = native.drain(most, seconds) { |chunk| @callbacks.deliver(chunk) }
         return state if state.is_a?(Symbol)
 
-        @callbacks.deliver(settle(state))
+        chunk = settle(state)
+        @callbacks.deliver(chunk) if chunk
+        @tools ? :more : :idle
+      end
+
+      # Called again whenever a tool has come to an end.
+      def run_tool_callbacks
+        return :idle unless take_tools_now { |chunk| @callbacks.deliver(chunk) }
+
+        chunk = leave_tools(@tools)
+        @callbacks.deliver(chunk) if chunk
         :idle
       end
 
@@ -494,7 +486,7 @@ module RAAF
           next if finished?
 
           native.cancel
-          finish(error: error)
+          finish_under_lock(error: error)
           error_chunk
         end
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
@@ -504,7 +496,7 @@ module RAAF
       end
 
       def error_chunk
-        Chunk.error(@error.message, exception: @error, stream_id: id).freeze
+        Chunk.error(@error.message, exception: @error, **@run.context.chunk_attributes).freeze
       end
 
       # A logger that raises shall not end the thread that runs the callbacks of others.

@@ -1,8 +1,12 @@
 # frozen_string_literal: true
 
+require_relative "tools/tool"
+
 module RAAF
   module Streaming
     # Describes a tool to a provider, in the form of OpenAI's `tools`: `{type: "function", function: {…}}`.
+    #
+    # @api private
     module ToolSchema
       # What a function's description may hold. Source: OpenAI's API reference, chat completions, `tools`.
       FUNCTION_KEYS = %i[name description parameters strict].freeze
@@ -14,7 +18,7 @@ module RAAF
 
       module_function
 
-      # @param tool [Hash, Class, #name, #to_h] one of
+      # @param tool [Tool, Hash, Method, Class, #name, #to_h] what {Tool} makes a tool of, or, one of
       #   * a Hash as OpenAI wants it, or only its inner part (name, description, parameters), keys as Symbol or String
       #   * an object, or a class, with `name` and, where it has them, `description` and `parameters` (JSON Schema as a
       #     Hash)
@@ -37,12 +41,12 @@ module RAAF
       end
 
       def function_of(tool)
-        case tool
-        when Hash then from_hash(tool)
-        when Method, UnboundMethod, Proc then raise ArgumentError, unusable(tool)
-        when Class then describes_itself?(tool) ? from_object(tool) : from_instance(tool)
-        else describes_itself?(tool) ? from_object(tool) : from_conversion(tool)
-        end
+        callable = Tool.wrap(tool)
+        return from_object(callable) if callable
+        return from_hash(tool) if tool.is_a?(Hash)
+        return from_object(tool) if describes_itself?(tool)
+
+        tool.is_a?(Class) ? from_instance(tool) : from_conversion(tool)
       end
 
       def describes_itself?(tool)

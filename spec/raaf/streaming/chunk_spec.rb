@@ -188,6 +188,15 @@ RSpec.describe RAAF::Streaming::Chunk do
     end
   end
 
+  describe "a status chunk" do
+    it "has the seconds until another attempt where they were given" do
+      notice = chunk(:status, status: :retrying, retry_after: 1.5)
+      expect(notice.to_h).to eq(type: :status, status: :retrying, delta: "", retry_after: 1.5)
+      expect(notice.deconstruct_keys([:retry_after])).to eq(retry_after: 1.5)
+      expect(chunk(:status, status: :redirected).deconstruct_keys([:retry_after])).to eq(retry_after: nil)
+    end
+  end
+
   describe "#dup" do
     it "can be changed, and the original is as before" do
       original = streamed("Hi").first

@@ -9,11 +9,13 @@ RSpec.describe RAAF::Streaming::Configuration do
     expect(config.to_h).to eq(
       chunk_buffer_size: nil, chunk_buffer_timeout: 100, connection_pool_size: 10, connection_timeout: 30,
       first_token_timeout: 120, idle_timeout: 60, stream_timeout: 300, max_concurrent_streams: 100,
-      max_concurrent_streams_per_user: nil, stream_queue_timeout: 0, max_retries: 2, async_chunk_processing: true,
-      chunk_processing_queue: :streaming_chunks, retain_text: true, max_text_bytes: 67_108_864,
+      max_concurrent_streams_per_user: nil, stream_queue_timeout: 0, max_retries: 2, retry_delay: 0.5,
+      max_retry_delay: 60, async_chunk_processing: true, chunk_processing_queue: :streaming_chunks, retain_text: true,
+      max_text_bytes: 67_108_864,
       messages_per_minute_per_user: nil, authorize: nil, finish_grace: 1, queue_max_items: 1024,
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
-      raw_events: false, ca_file: nil, proxy: nil, context_in_instructions: true
+      raw_events: false, tool_timeout: 60, max_turns: nil, token_budget: nil,
+      conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true, partial_arguments: false
     )
   end
 
@@ -28,7 +30,9 @@ RSpec.describe RAAF::Streaming::Configuration do
     max_concurrent_streams: [[nil, 1], [0, 1.5]],
     max_concurrent_streams_per_user: [[nil, 3], [0]],
     stream_queue_timeout: [[0, 0.0, 2.5], [-1, nil]],
-    max_retries: [[0, 5], [-1, nil, 1.5]],
+    max_retries: [[0, 5, 1000], [-1, nil, 1.5, 1001]],
+    retry_delay: [[0, 0.5, 10], [-0.1, nil, "1", Float::NAN]],
+    max_retry_delay: [[0, 0.5, 600], [-1, nil, Float::INFINITY]],
     async_chunk_processing: [[true, false], [nil, 1]],
     chunk_processing_queue: [[:low, "low"], [nil, "", 1]],
     retain_text: [[true, false], ["yes"]],
@@ -40,11 +44,16 @@ RSpec.describe RAAF::Streaming::Configuration do
     queue_max_bytes: [[1], [0]],
     max_line_bytes: [[1], [0]],
     max_event_bytes: [[1], [0]],
+    tool_timeout: [[nil, 0.5, 10], [0, -1, "1"]],
+    max_turns: [[nil, 1], [0, 1.5]],
+    token_budget: [[nil, 1000], [0, "1"]],
+    conversation_store: [[nil, RAAF::Streaming::ConversationStore.new], [1, "memory", Object.new]],
     raw_events: [[true, false], [nil, 1, "true"]],
     malformed_events: [%i[error skip], [:ignore, nil, "skip"]],
     ca_file: [[nil, __FILE__], ["/nowhere/ca.pem", 1]],
     proxy: [[nil, false, "http://proxy:3128", "https://proxy"], [true, "socks5://proxy:1080", "proxy:3128", "", "http://"]],
-    context_in_instructions: [[true, false], [nil]]
+    context_in_instructions: [[true, false], [nil]],
+    partial_arguments: [[true, false], [nil, :live]]
   }.each do |name, (good, bad)|
     good.each do |value|
       it "takes #{value.inspect} as #{name}" do
@@ -79,7 +88,7 @@ RSpec.describe RAAF::Streaming::Configuration do
   end
 
   it "says the unit of every number" do
-    units = /seconds|milliseconds|bytes|characters|connections|streams|attempts|messages|chunks/
+    units = /seconds|milliseconds|bytes|characters|connections|streams|attempts|messages|chunks|turns|tokens/
     numbers = RAAF::Streaming::ConfigurationKeys::ALL.values.select { |key| key.expected.include?("number") }
     expect(numbers.map(&:expected)).to all(match(units))
   end

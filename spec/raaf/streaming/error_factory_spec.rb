@@ -78,8 +78,9 @@ RSpec.describe RAAF::Streaming::ErrorFactory do
       first_token_timeout: [:TimeoutError, {phase: :first_token}], idle_timeout: [:TimeoutError, {phase: :idle}],
       total_timeout: [:TimeoutError, {phase: :total}], cancelled: [:CancelledError, {reason: :cancelled}],
       shutdown: [:CancelledError, {reason: :shutdown}], not_event_stream: [:ProtocolError, {}],
-      invalid_json: [:ProtocolError, {}], invalid_event: [:ProtocolError, {}], line_too_long: [:ProtocolError, {}],
-      event_too_large: [:ProtocolError, {}], headers_too_large: [:ProtocolError, {}],
+      invalid_json: [:ProtocolError, {}], invalid_event: [:ProtocolError, {}], whole_message: [:ProtocolError, {}],
+      line_too_long: [:ProtocolError, {}], event_too_large: [:ProtocolError, {}],
+      headers_too_large: [:ProtocolError, {}],
       body_too_large: [:ProtocolError, {}], too_deep: [:ProtocolError, {}], http_protocol: [:ProtocolError, {}],
       text_too_large: [:StreamLimitError, {limit: :max_text_bytes}], invalid_request: [:InvalidRequestError, {}],
       scripted: [:ProviderError, {}], no_memory: [:Error, {}], system: [:Error, {}], unheard_of: [:Error, {}]
@@ -117,6 +118,13 @@ RSpec.describe RAAF::Streaming::ErrorFactory do
 
     it "says when to try again" do
       expect(response(429, nil, retry_after_ms: 1500).message).to end_with("Retry after 1.5 s.")
+    end
+
+    it "says how many attempts were made, where there was more than one" do
+      expect(response(500, nil,
+        attempts: 3)).to have_attributes(attempts: 3, message: /\(HTTP 500\), after 3 attempts\./)
+      expect(response(500, nil, attempts: 1)).to have_attributes(attempts: 1, message: /\(HTTP 500\)\./)
+      expect(response(500).attempts).to be_nil
     end
 
     it "does not advise to wait for a quota" do
@@ -184,6 +192,41 @@ detail: "Connection refused"}).message)
     it "appear nowhere" do
       shown = [error.message, error.inspect, error.to_h.to_s, error.full_message, Marshal.dump(error)].join
       expect(shown).not_to include("topsecret1")
+    end
+
+    # Wherever something is cut, nothing of the key shall stay in front of the cut.
+    describe "that were cut with the text around them" do
+      let(:secret) { "key=#{"Zq7" * 20}" }
+
+      def shown(outcome)
+        error = described_class.build(outcome, secrets: [secret])
+        [error.message, error.inspect, error.to_h.to_s].join
+      end
+
+      it "go as far as they are there at the end of a body" do
+        (4...secret.length).each do |length|
+          body = %({"error":{"message":"bad key","code":"#{secret[0, length]})
+          expect(shown({code: :http_status, http_status: 401, body: body})).not_to include("key=")
+        end
+      end
+
+      it "go where a quotation ends" do
+        (330..400).each do |length|
+          words = "#{"x" * length} #{secret} #{"y" * 100}"
+          page = "<html><body>#{"x" * (length - 200)} #{secret} #{"y" * 100}"
+          [{code: :http_status, http_status: 401, body: JSON.generate({error: words})},
+            {code: :http_status, http_status: 401, body: words}, {code: :http_status, http_status: 502, body: page},
+            {code: :provider_error, error_message: words}].each { |o| expect(shown(o)).not_to include("key=") }
+        end
+      end
+
+      it "go where only the first characters of a text are looked at" do
+        (4040..4100).each do |length|
+          words = "#{" " * length}#{secret}"
+          [{code: :provider_error, error_message: words}, {code: :http_status, http_status: 500, body: words}]
+            .each { |outcome| expect(shown(outcome)).not_to include("key=") }
+        end
+      end
     end
   end
 end

@@ -49,6 +49,28 @@ RSpec.describe RAAF::Streaming::Secrets do
       expect(described_class.redact("banana", "an")).to eq("banana")
     end
 
+    describe "of a text that may have lost its end" do
+      def redact(text, secrets)
+        described_class.redact(text, secrets, truncated: true)
+      end
+
+      it "cuts the beginning of a given key there, however much of it is left" do
+        secret = "my key/1?"
+        (4..8).each { |length| expect(redact("is #{secret[0, length]}", [secret])).to eq("is [FILTERED]") }
+        expect(redact("is my ", [secret])).to eq("is my ")
+      end
+
+      it "cuts one that is percent-encoded, and the longer of two" do
+        expect(redact("?x=my%20key%2", ["my key/1"])).to eq("?x=[FILTERED]")
+        expect(redact("is sec=sec", ["sec=xyz1", "is sec=secret"])).to eq("[FILTERED]")
+      end
+
+      it "leaves the beginning of a key alone elsewhere, and that end in a whole text" do
+        expect(redact("test it", ["test-key-1"])).to eq("test it")
+        expect(described_class.redact("a test", ["test-key-1"])).to eq("a test")
+      end
+    end
+
     it "makes valid UTF-8 of anything" do
       expect(described_class.redact("caf\xE9 \xFF".b)).to eq("caf\uFFFD \uFFFD")
     end

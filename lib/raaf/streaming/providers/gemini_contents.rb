@@ -73,11 +73,18 @@ module RAAF
 
         def model_parts(message)
           @calls.begin_turn
-          waiting = MessageContent.tool_calls(message)
+          waiting = waiting_calls(message)
           parts = MessageContent.with_provider_parts(message, @provider).each_with_object([]) do |piece, all|
             all.concat(piece.is_a?(String) ? [{text: piece}] : kept_parts(piece, all, waiting))
           end
           parts + waiting.map { |call| call_part(call) }
+        end
+
+        # Where Gemini gave a call no id, those of this conversation are not its own, and are not sent.
+        def waiting_calls(message)
+          functions = MessageContent.provider_parts(message, @provider).filter_map { |item| item[:part][:functionCall] }
+          own_ids = functions.all? { |function| function[:id] }
+          MessageContent.tool_calls(message).map { |call| call.merge(wire_id: (call[:id] if own_ids)) }
         end
 
         # A part of an earlier answer, and the calls without a part of their own that came before it.
@@ -123,8 +130,8 @@ module RAAF
         end
 
         def call_part(call)
-          @calls.add(call[:id], call[:name])
-          {functionCall: {id: call[:id], name: call[:name], args: call[:arguments]}.compact}
+          @calls.add(call[:id], call[:name], wire_id: call[:wire_id])
+          {functionCall: {id: call[:wire_id], name: call[:name], args: call[:arguments]}.compact}
         end
 
         # ---- what tools answered ----

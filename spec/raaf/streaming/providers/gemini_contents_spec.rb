@@ -141,11 +141,13 @@ RSpec.describe RAAF::Streaming::Providers::GeminiContents do
       expect(made.first[:parts].map { |part| part[:functionCall][:id] }).to eq(%w[a b c])
     end
 
-    it "decide the id of a result: what was sent without one is answered without one" do
+    it "without an id say that those of the conversation are not Gemini's: calls and results have none" do
       signed = {functionCall: {name: "f", args: {}}, thoughtSignature: "c2ln"}
-      made = contents(said("", parts: [[0, signed]], calls: [call("f", id: "made-up")]),
-        {role: "tool", tool_call_id: "made-up", content: "x"})
-      expect(made.last[:parts]).to eq([{functionResponse: {name: "f", response: {output: "x"}}}])
+      made = contents(said("", parts: [[0, signed]], calls: [call("f", id: "made-up"), call("g", id: "too")]),
+        {role: "tool", tool_call_id: "too", content: "y"}, {role: "tool", tool_call_id: "made-up", content: "x"})
+      expect(made.first[:parts].last).to eq(functionCall: {name: "g", args: {}})
+      expect(made.last[:parts]).to eq([{functionResponse: {name: "g", response: {output: "y"}}},
+        {functionResponse: {name: "f", response: {output: "x"}}}])
     end
 
     it "of a call that was taken out of the conversation are left out" do

@@ -1,0 +1,172 @@
+# frozen_string_literal: true
+
+require_relative "model_call"
+require_relative "tools/turn"
+
+module RAAF
+  module Streaming
+    # A run: what was asked, which call to a model is on its way, and what all of them together came to.
+    #
+    # A run is one call to a model, or several: after the tools that the model has called, after a handoff to another
+    # agent, after a redirect. It belongs to one {Stream}, whose consumer alone advances it.
+    #
+    # @api private
+    class Run
+      # @return [ModelCall] the one that runs, or has run last
+      attr_reader :call
+      # @return [RunContext]
+      attr_reader :context
+
+      # @param call [ModelCall] the first
+      # @param providers [#call] makes the provider for an agent and a model's name
+      # @param remembered [Integer] how many of its messages come from the conversation store
+      def initialize(call, providers, remembered: 0)
+        @call = call
+        @providers = providers
+        @context = call.run_context
+        @turns = 0
+        @usages = []
+        @reasoning = []
+        @tool_results = []
+        @remembered = remembered
+      end
+
+      # @return [Configuration]
+      def config
+        call.config
+      end
+
+      # What is to be done before the answer is whole: the tools that it calls.
+      #
+      # @param native [NativeStream] ended well
+      # @return [Tool::Turn, nil] not started; nil: the answer is whole, or its calls are the application's to answer
+      # @raise [Errors::MaxTurnsError] where there may be no further turn
+      def tool_turn(native)
+        calls = call.tool_calls(native)
+        return if calls.empty? || !call.tools.answers?(calls.map { |one| one[:name] })
+
+        note(native)
+        check_limits(native)
+        Tool::Turn.new(calls, call.tools, context: call.context, timeout: config.tool_timeout, details: call.details)
+      end
+
+      # The next call: the conversation with this answer and what its tools came to, for the same agent or the one that
+      # it hands over to.
+      #
+      # @param native [NativeStream] the answer
+      # @param turn [Tool::Turn]
+      # @return [ModelCall] not prepared
+      def after_tools(native, turn)
+        outcomes = turn.outcomes
+        note_results(outcomes)
+        said = [call.assistant_message(native), *outcomes.map { |outcome| tool_message(outcome) }]
+        agent = outcomes.filter_map(&:agent).first
+        agent ? hand_over(said, agent) : call.next(said)
+      end
+
+      # The next call, after a redirect.
+      #
+      # @param native [NativeStream] the answer, as far as it came
+      # @param turn [Tool::Turn, nil] the tools that ran
+      # @param message [String, Array<Hash>] what the user says next
+      # @return [ModelCall] not prepared
+      def redirected(native, turn, message)
+        following = turn ? after_tools(native, turn) : call.next(said_so_far(native))
+        following.next(Messages.list(message))
+      end
+
+      # @param following [ModelCall]
+      # @return [void]
+      def go_on(following)
+        @call = following
+      end
+
+      # What the run came to.
+      #
+      # @param native [NativeStream] the last one, ended
+      # @param text [String] the answer, as far as it was delivered
+      # @return [Result]
+      def result(native, text)
+        note(native)
+        call.result(native, text, turns: @turns, usage: usage, usages: @usages, tool_results: @tool_results,
+          reasoning: (@reasoning.join("\n\n") unless @reasoning.empty?))
+      end
+
+      # Adds what is new to the conversation store, where there is one.
+      #
+      # @param native [NativeStream] the last one
+      # @param whole [Boolean] whether it ended well
+      # @return [void]
+      def keep(native, whole:)
+        store = config.conversation_store
+        return unless store && context.session_id
+
+        answer = whole ? [call.assistant_message(native)] : said_so_far(native)
+        return if answer.empty? && @turns.zero?
+
+        store.append(context.session_id, call.messages.drop(@remembered) + answer)
+        @remembered = call.messages.size + answer.size
+      end
+
+      # @return [String] short: no word of the conversation
+      def inspect
+        "#<#{self.class.name} #{context.stream_id} turns=#{@turns}>"
+      end
+
+      private
+
+      def said_so_far(native)
+        native.turn_text.empty? ? [] : [Result.assistant_message(native.turn_text)]
+      end
+
+      # Once a native stream.
+      def note(native)
+        return if @noted.equal?(native)
+
+        @noted = native
+        @turns += 1
+        counted = call.usage(native.outcome)
+        @usages << counted if counted
+        thought = native.outcome[:reasoning]
+        @reasoning << thought if thought
+      end
+
+      def check_limits(native)
+        most = config.max_turns || call.max_turns
+        budget = config.token_budget
+        spent = usage[:total_tokens].to_i
+        if @turns >= most
+          why = "#{most} turns: raise max_turns, or tell it when to stop"
+        elsif budget && spent >= budget
+          why = "#{spent} tokens of a budget of #{budget}"
+        end
+        return unless why
+
+        raise Errors::MaxTurnsError.new("the model still calls tools after #{why}", partial_text: native.delivered_text,
+          **call.details)
+      end
+
+      # The sums of all turns; `raw` is the last one's.
+      def usage
+        @usages.reduce({}) do |sum, one|
+          sum.merge(one) { |_, before, more| (before.is_a?(Integer) && more.is_a?(Integer)) ? before + more : more }
+        end
+      end
+
+      def note_results(outcomes)
+        @tool_results += outcomes.map do |outcome|
+          {tool_name: outcome.call[:name], tool_id: outcome.call[:id], result: outcome.error ? nil : outcome.value,
+           error: outcome.error&.message}.compact
+        end
+      end
+
+      def tool_message(outcome)
+        {role: "tool", tool_call_id: outcome.call[:id], name: outcome.call[:name], content: outcome.text}
+      end
+
+      def hand_over(said, agent)
+        call.next(said, agent: agent, provider: @providers.call(agent, agent.model), model: agent.model)
+      end
+    end
+  end
+end

@@ -1,0 +1,224 @@
+# frozen_string_literal: true
+
+require_relative "../chunk"
+
+module RAAF
+  module Streaming
+    class Stream
+      # What follows when a native stream has ended: the run's last chunk, another call to the model, or tools and then
+      # another call. A part of {Stream}; whoever takes the chunks runs it.
+      #
+      # @api private
+      module Settling
+        private
+
+        # @param terminal [Chunk] the native stream's last, not frozen
+        # @return [Chunk, nil] what to hand over: the run's last chunk, or the notice that it goes on after a redirect;
+        #   nil: its tools run now
+        def settle(terminal)
+          whole = native.outcome[:code] == :ok
+          turn = @run.tool_turn(native) if whole && !finished?
+          message = take_redirect(closing: turn.nil?)
+          return redirected(message, terminal.seq) if message
+          return begin_tools(turn, terminal.seq) if turn
+
+          (whole && !finished?) ? complete(terminal) : failed(terminal, @run.call.error(native.outcome, delivered))
+        rescue *FAILURES => e
+          failed(terminal, e)
+        end
+
+        def delivered
+          native.delivered_text
+        end
+
+        # @return [String, Array<Hash>, nil] what the user said meanwhile; nil: nothing, and from now on it is too late
+        #   where this is the end
+        def take_redirect(closing:)
+          @lock.synchronize do
+            message = @redirect unless @cancelled || finished?
+            @redirect = nil
+            @closing = closing unless message
+            message
+          end
+        end
+
+        # Without the lock while the question is written: the agent's own code does that.
+        def redirected(message, seq)
+          said = delivered
+          turn = @tools
+          @tools = nil
+          go_on(@run.redirected(native, turn, message), seq + 1)
+          own_chunk(:status, seq, status: :redirected, cumulative: said)
+        end
+
+        # @param following [ModelCall]
+        # @param seq [Integer] number of its first chunk
+        # @param before [NativeStream, nil] whose text it goes on with
+        def go_on(following, seq, before = nil)
+          replace(following, following.prepare(seq, before))
+        end
+
+        # What was asked for meanwhile holds for the new request too.
+        def replace(following, native)
+          @lock.synchronize do
+            before = [@run.call, @native] #: [ModelCall, NativeStream]
+            @run.go_on(following)
+            @native = native # before it runs, so that whoever is interrupted then ends it
+            begin
+              following.start(native)
+            rescue
+              native.cancel
+              @run.go_on(before.first)
+              @native = before.last
+              raise
+            end
+            native.cancel if @cancelled || @redirect
+          end
+        end
+
+        # ---- tools ----
+
+        # @param seq [Integer] number of the next chunk: the native stream's last one is not handed over
+        def begin_tools(turn, seq)
+          @seq = seq
+          @tools = turn
+          turn.start { Dispatcher.poke(native) if @callbacks } unless interrupted?
+          nil
+        end
+
+        # Whoever waits for tools looks round. Any thread.
+        def wake_tools
+          tools = @tools or return
+          tools.wake
+          Dispatcher.poke(native) if @callbacks
+        end
+
+        # Whether the tools are waited for no longer.
+        def interrupted?
+          @cancelled || @redirect || finished?
+        end
+
+        # Takes what the tools come to, and waits for it; then goes on.
+        #
+        # @yieldparam chunk [Chunk]
+        # @return [Chunk, nil, false] as {settle}; false: the time is over
+        def take_tools(deadline, &block)
+          tools = @tools or return
+          until tools.settled? || interrupted?
+            left = deadline && (deadline - now)
+            outcome = tools.take(left)
+            next tool_chunks(outcome).each(&block) if outcome
+            return false if left && left <= 0
+          end
+          leave_tools(tools)
+        end
+
+        # As {take_tools}, without waiting.
+        #
+        # @return [Boolean] whether all of them have come to an end
+        def take_tools_now(&block)
+          tools = @tools or return false
+          while (outcome = tools.take_now)
+            tool_chunks(outcome).each(&block)
+          end
+          tools.settled? || interrupted?
+        end
+
+        def leave_tools(tools)
+          message = take_redirect(closing: false)
+          return redirected(message, @seq) if message
+
+          @tools = nil
+          if @cancelled || finished?
+            tools.abandon
+            return failed(last_chunk, Errors::CancelledError.new(reason: :cancelled, partial_text: delivered))
+          end
+
+          go_on(@run.after_tools(native, tools), @seq, native)
+          nil
+        rescue *FAILURES => e
+          failed(last_chunk, e)
+        end
+
+        def tool_chunks(outcome)
+          call = outcome.call
+          about = {tool_name: call[:name], tool_id: call[:id], tool_index: call[:index]}
+          return [handoff_chunk(outcome.agent, about)] if outcome.agent
+
+          error = outcome.error
+          chunks = []
+          chunks << malformed_chunk(call, error, about) if outcome.malformed?
+          told = error ? {error: error.message, exception: error} : {}
+          chunks << next_chunk(:tool_result, **about, result: error ? outcome.text : outcome.value, **told)
+        end
+
+        def handoff_chunk(agent, about)
+          next_chunk(:handoff, **about, handoff: agent.name, metadata: {from: @run.call.agent.name, to: agent.name})
+        end
+
+        # The run goes on: the model is told, and can mend it.
+        def malformed_chunk(call, error, about)
+          next_chunk(:error, **about, delta: error.message, error: error.message, exception: error, terminal: false,
+            metadata: {raw_arguments: call[:raw_arguments]})
+        end
+
+        def next_chunk(type, **attributes)
+          chunk = own_chunk(type, @seq, cumulative: delivered, **attributes)
+          @seq += 1
+          chunk
+        end
+
+        def last_chunk
+          Chunk.new(type: :error, seq: @seq, cumulative: delivered, **@run.context.chunk_attributes)
+        end
+
+        def own_chunk(type, seq, **attributes)
+          Chunk.new(type: type, seq: seq, **@run.context.chunk_attributes, **attributes).freeze
+        end
+
+        # ---- the end ----
+
+        def complete(terminal)
+          result = @run.result(native, delivered)
+          @run.keep(native, whole: true)
+          terminal.final_response = result.final_output
+          terminal.usage = result.usage
+          terminal.finish_reason = result.finish_reason
+          finish(result: result)
+          terminal.freeze
+        end
+
+        def failed(terminal, error)
+          keep_what_was_said unless finished?
+          finish(error: error)
+          error = @error # somebody may have given it up meanwhile
+          terminal.type = :error
+          terminal.delta = error.message
+          terminal.error = error.message
+          terminal.exception = error
+          terminal.freeze
+        end
+
+        # A store that fails shall not hide why the run has failed.
+        def keep_what_was_said
+          @run.keep(native, whole: false)
+        rescue *FAILURES => e
+          log("the conversation of stream #{id} could not be kept: #{e.class}: #{e.message}")
+        end
+
+        # At most once.
+        def finish(result: nil, error: nil)
+          @lock.synchronize { finish_under_lock(result: result, error: error) unless finished? }
+        end
+
+        def finish_under_lock(result: nil, error: nil)
+          @result = result
+          @error = error
+          @finished = true
+          @tools&.abandon
+          @ended.broadcast
+        end
+      end
+    end
+  end
+end

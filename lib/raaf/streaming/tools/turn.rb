@@ -1,0 +1,213 @@
+# frozen_string_literal: true
+
+require "json"
+require "timeout"
+require_relative "arguments"
+require_relative "pool"
+require_relative "../../errors"
+
+module RAAF
+  module Streaming
+    class Tool
+      # The tool calls of one answer while they run: all at once, on the {Pool}'s threads.
+      #
+      # What each came to is taken one by one by whoever takes the run's chunks, in the order in which they end. Who
+      # gives the run up leaves the tools that run alone and takes their outcomes no longer; a tool that has not begun
+      # is not run.
+      #
+      # @api private
+      class Turn
+        # What a call came to. One of the last two is nil.
+        #
+        # call: Hash{Symbol=>Object} with :id, :name, :raw_arguments and :index; value: what the tool returned; error:
+        # Errors::ToolError, nil where there is none; agent: whom to hand over to.
+        Outcome = Struct.new(:call, :value, :error, :agent, keyword_init: true) do
+          # @implements Outcome
+
+          # @return [String] what the model is told
+          def text
+            return "Error: #{error.message}" if error
+            return "The conversation was handed over to #{agent.name}." if agent
+
+            Turn.text_of(value)
+          end
+
+          # @return [Boolean] whether the model wrote something else than JSON
+          def malformed?
+            error&.cause.is_a?(JSON::ParserError)
+          end
+        end
+
+        # What a tool of the application's may raise without ending a thread or the process.
+        FAILURES = [StandardError, ScriptError, SystemStackError].freeze
+        private_constant :FAILURES
+
+        # @param value [Object] what a tool returned
+        # @return [String] as the model gets it: a String as it is, Hash and Array as JSON
+        def self.text_of(value)
+          case value
+          when nil then ""
+          when String then value.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub
+          when Hash, Array then JSON.generate(value)
+          else value.to_s
+          end
+        rescue JSON::GeneratorError, JSON::NestingError, EncodingError
+          value.inspect.encode(Encoding::UTF_8, invalid: :replace, undef: :replace).scrub
+        end
+
+        # @param calls [Array<Hash{Symbol=>Object}>] each with :id, :name, :raw_arguments and :index
+        # @param set [Set]
+        # @param context [Hash] the run's
+        # @param timeout [Numeric, nil] seconds for a call, where its tool says nothing else
+        # @param details [Hash{Symbol=>Object}] :provider and :model, for errors
+        def initialize(calls, set, context:, timeout:, details: {})
+          @calls = calls
+          @set = set
+          @context = context
+          @timeout = timeout
+          @details = details
+          @lock = Mutex.new # covers the next three
+          @changed = ConditionVariable.new
+          @ended = []
+          @woken = false
+          @abandoned = false
+          @taken = {} # call => outcome; the consumer's
+        end
+
+        # @yieldreturn [void] called on any thread whenever there is an outcome to take
+        # @return [self]
+        def start(&ready)
+          agent_chosen = false
+          @calls.each do |call|
+            agent = @set.handoff(call[:name])
+            next Pool.post { run(call, ready) } unless agent
+
+            add(agent_chosen ? refused(call) : Outcome.new(call: call, agent: agent), ready)
+            agent_chosen = true
+          end
+          self
+        end
+
+        # The next outcome; waits for it.
+        #
+        # @param seconds [Numeric, nil] nil: no limit
+        # @return [Outcome, nil] nil: the time is over, or somebody has called {#wake}
+        def take(seconds = nil)
+          outcome = @lock.synchronize do
+            @changed.wait(@lock, seconds) if @ended.empty? && !@woken && (seconds.nil? || seconds.positive?)
+            @woken = false
+            @ended.shift
+          end
+          note(outcome)
+        end
+
+        # @return [Outcome, nil] the next outcome that is there
+        def take_now
+          note(@lock.synchronize { @ended.shift })
+        end
+
+        # @return [Boolean] whether all outcomes were taken
+        def settled?
+          @taken.size == @calls.size
+        end
+
+        # Whoever waits in {#take} looks round. Any thread; a signal handler must take no lock, so another thread
+        # does it.
+        #
+        # @return [void]
+        def wake
+          @lock.synchronize do
+            @woken = true
+            @changed.broadcast
+          end
+        rescue ThreadError
+          Thread.new { wake }
+        end
+
+        # Nobody takes the outcomes any longer.
+        #
+        # @return [void]
+        def abandon
+          @abandoned = true
+        end
+
+        # @return [Array<Outcome>] what was taken, in the order of the calls; a call that has not ended is an error
+        def outcomes
+          @calls.map { |call| @taken[call] || Outcome.new(call: call, error: tool_error(call, "was interrupted")) }
+        end
+
+        # @return [String] short: no argument and nothing of the context
+        def inspect
+          "#<#{self.class.name} #{@calls.map { |call| call[:name] }.join(", ")}>"
+        end
+
+        private
+
+        def note(outcome)
+          @taken[outcome.call] = outcome if outcome
+          outcome
+        end
+
+        def add(outcome, ready)
+          @lock.synchronize do
+            @ended << outcome
+            @changed.broadcast
+          end
+          ready&.call
+        end
+
+        # Whatever happens to the thread, the call comes to an end.
+        def run(call, ready)
+          outcome = Outcome.new(call: call, error: tool_error(call, "ended its thread"))
+          outcome = perform(call) unless @abandoned
+        ensure
+          add(outcome, ready)
+        end
+
+        def perform(call)
+          tool = @set.tool(call[:name]) or return unknown(call)
+          arguments = Arguments.parse(call[:raw_arguments].to_s)
+          Arguments.check(arguments, tool.parameters) if tool.declared?
+          Outcome.new(call: call, value: within(tool.timeout || @timeout) { tool.invoke(arguments, @context) })
+        rescue JSON::ParserError
+          failed(call, "was called with arguments that are not JSON: #{call[:raw_arguments].to_s[0, 200]}")
+        rescue Expired => e
+          failed(call, "took longer than #{e.message} s")
+        rescue *FAILURES => e
+          failed(call, "failed: #{e.message} (#{e.class})")
+        end
+
+        # The time of a tool is over. Not a StandardError, so that no rescue of the tool's takes it for its own.
+        class Expired < Exception # rubocop:disable Lint/InheritException
+        end
+        private_constant :Expired
+
+        def within(seconds, &block)
+          return yield unless seconds
+
+          Timeout.timeout(seconds, Expired, seconds.to_s, &block)
+        end
+
+        def unknown(call)
+          failed(call, "does not exist; there are: #{@set.names.join(", ")}")
+        end
+
+        def refused(call)
+          Outcome.new(call: call, error: tool_error(call, "was left out: another call hands the conversation over"))
+        end
+
+        # Called in a rescue, so that what was raised is the error's cause.
+        def failed(call, what)
+          raise tool_error(call, what)
+        rescue Errors::ToolError => e
+          Outcome.new(call: call, error: e)
+        end
+
+        def tool_error(call, what)
+          Errors::ToolError.new("the tool #{call[:name]} #{what}", tool_name: call[:name], tool_id: call[:id],
+**@details)
+        end
+      end
+    end
+  end
+end
