@@ -617,6 +617,45 @@ RSpec.describe "A request that fails before its answer" do
     end
   end
 
+  describe "in another turn of its run" do
+    let(:agent) do
+      weather = RAAF::Streaming::Tool.new(name: "weather") { |city:| "#{city}: rain" }
+      RAAF::Agent.new(name: "Assistant", model: "gpt-4o", tools: [weather])
+    end
+
+    let(:runner) do
+      RAAF::Streaming::AsyncRunner.new(agent: agent, retry_delay: 0.002,
+        provider: RAAF::Models::OpenAIProvider.new(api_key: "key", base_url: server.base_url))
+    end
+
+    before { server.script(deltas: ["Let me see. "], tool_calls: [{name: "weather", arguments: {city: "Rome"}}]) }
+
+    it "is sent again alone, and what the turn before said stands" do
+      server.script(status: 503).script(deltas: %w[It rains.])
+      chunks = []
+
+      result = runner.run_and_stream("Rain?") { |chunk| chunks << chunk }
+
+      expect(chunks.find(&:status?)).to have_attributes(status: :retrying, cumulative: "Let me see. ")
+      expect(chunks).to be_a_proper_sequence
+      expect(result).to have_attributes(final_output: "Let me see. Itrains.", turns: 2, attempts: 2)
+      expect(chunks.count(&:tool_result?)).to eq(1)
+      expect(server.requests.map { |request| request.json[:messages].size }).to eq([1, 3, 3])
+    end
+
+    it "can be cancelled while it waits" do
+      server.script(**busy_for_long)
+      stream = runner.stream("Rain?")
+      taking = take(stream)
+      nil until taking.next_chunk.status?
+
+      stream.cancel
+
+      expect(taking.join.error).to be_a(RAAF::Errors::CancelledError).and have_attributes(partial_text: "Let me see. ")
+      expect(server.requests.size).to eq(2)
+    end
+  end
+
   it "does not begin again where text was gathered and not yet handed over" do
     wire = RAAF::Testing::OpenAIChatWire.new
     server.script(bytes: wire.content("Hel") + wire.error(message: "No luck", type: "server_error"))

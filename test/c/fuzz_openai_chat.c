@@ -1,3 +1,8 @@
 #include "dialect_openai_chat.h"
-#define DIALECT (&raaf_dialect_openai_chat)
 #include "fuzz_dialect.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    return fuzz_dialect(&raaf_dialect_openai_chat, data, size);
+}

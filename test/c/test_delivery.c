@@ -491,6 +491,7 @@ TEST(delivery_announces_another_attempt_without_a_word_of_an_answer) {
     desk_open(&desk, request_new());
     CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_OK);
     CHECK_EQ_UINT(desk.consumer.stream->outcome.first_token_at, 0);
+    CHECK(!desk.delivery.said);
     chunk = next(&desk);
     CHECK_EQ_INT(chunk->type, RAAF_CHUNK_STATUS);
     CHECK_EQ_UINT(chunk->len, 0);
@@ -530,4 +531,49 @@ TEST(delivery_without_memory_announces_nothing) {
     CHECK_EQ_INT(say(&desk, "a"), RAAF_OK);
     CHECK_EQ_UINT(next(&desk)->seq, 1);
     desk_close(&desk);
+}
+
+/* In another turn of a run, the words of the turns before are there already. */
+TEST(delivery_announces_it_with_the_text_so_far) {
+    raaf_text_t *before = raaf_text_new(100);
+    const char *stored;
+
+    raaf_text_append(before, "Hello", 5, &stored);
+    desk_t desk = {.consumer = consumer_of(raaf_stream_new(request_new(), 1, before))};
+    raaf_delivery_init(&desk.delivery, desk.consumer.stream);
+    CHECK_EQ_INT(raaf_delivery_retry(&desk.delivery, &retry), RAAF_OK);
+    cumulative_is(next(&desk), "Hello");
+    desk_close(&desk);
+    raaf_text_release(before);
+}
+
+/* What would be told twice by another attempt. */
+TEST(delivery_knows_whether_anything_was_said) {
+    static const struct {
+        raaf_delta_t delta;
+        bool said;
+    } table[] = {
+        {{.type = RAAF_CHUNK_CONTENT, .text = {"", 0}}, false},
+        {{.type = RAAF_CHUNK_USAGE, .text = {"{}", 2}}, false},
+        {{.type = RAAF_CHUNK_FINISH, .text = {"stop", 4}}, false},
+        {{.type = RAAF_CHUNK_ERROR, .text = {"{}", 2}}, false},
+        {{.type = RAAF_CHUNK_PART, .text = {"{}", 2}}, false},
+        {{.type = RAAF_CHUNK_CONTENT, .text = {"a", 1}}, true},
+        {{.type = RAAF_CHUNK_REASONING, .text = {"a", 1}}, true},
+        {{.type = RAAF_CHUNK_REFUSAL, .text = {"a", 1}}, true},
+        {{.type = RAAF_CHUNK_TOOL_CALL_DELTA}, true},
+        {{.type = RAAF_CHUNK_TOOL_CALL}, true},
+        {{.type = RAAF_CHUNK_CITATION, .text = {"{}", 2}}, true},
+        {{.type = RAAF_CHUNK_RAW, .text = {"{}", 2}}, true},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        raaf_request_t *request = request_new();
+        desk_t desk;
+        request->limits.coalesce_chars = i % 2 * 100;
+        desk_open(&desk, request);
+        CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &table[i].delta), RAAF_OK);
+        CHECK_EQ_INT(desk.delivery.said, table[i].said);
+        desk_close(&desk);
+    }
 }

@@ -2,9 +2,10 @@
 #include "failing_malloc.h"
 #include "buffer.c"
 #include "dialect_gemini.h"
+#include "dialect_lines.h"
 
-#define DIALECT (&raaf_dialect_gemini)
-#include "dialect_checks.h"
+#define GEMINI (&raaf_dialect_gemini)
+#define CHECK_EVENTS(lines, expected, rc) CHECK_LINES(GEMINI, lines, expected, rc)
 
 #define FFFD "\xEF\xBF\xBD"
 
@@ -236,16 +237,18 @@ TEST(gemini_piece_without_a_place_is_malformed_and_its_event_hands_over_nothing)
 }
 
 TEST(gemini_call_that_may_have_lost_a_piece_is_never_whole) {
-    check_skipping(BEGIN("f") MORE(PIECE("$.a[1]", "\"numberValue\":1"))
-                       MORE(PIECE("$.b", "\"numberValue\":2")) BEGIN("g") FINISH("STOP"),
-                   "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"b\":2\n"
-                   "tool_call_delta 0 #1  g: \ntool_call_delta 0 #1  g: {}\n"
-                   "tool_call 0 #1  g: {}\n" STOPPED,
-                   RAAF_OK, 1);
-    check_skipping(BEGIN("f") "{\"cand\nnonsense\n" CALL("") CALL("\"name\":\"g\"") FINISH("STOP"),
-                   "tool_call_delta 0 #0  f: \ntool_call_delta 0 #1  g: {}\n"
-                   "tool_call 0 #1  g: {}\n" STOPPED,
-                   RAAF_OK, 2);
+    lines_check_skipping(GEMINI,
+                         BEGIN("f") MORE(PIECE("$.a[1]", "\"numberValue\":1"))
+                             MORE(PIECE("$.b", "\"numberValue\":2")) BEGIN("g") FINISH("STOP"),
+                         "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"b\":2\n"
+                         "tool_call_delta 0 #1  g: \ntool_call_delta 0 #1  g: {}\n"
+                         "tool_call 0 #1  g: {}\n" STOPPED,
+                         RAAF_OK, 1);
+    lines_check_skipping(
+        GEMINI, BEGIN("f") "{\"cand\nnonsense\n" CALL("") CALL("\"name\":\"g\"") FINISH("STOP"),
+        "tool_call_delta 0 #0  f: \ntool_call_delta 0 #1  g: {}\n"
+        "tool_call 0 #1  g: {}\n" STOPPED,
+        RAAF_OK, 2);
 }
 
 /* ---- what the next turn sends back ---- */
@@ -410,32 +413,34 @@ TEST(gemini_counts_that_are_not_counts_are_not_taken) {
 #define FINISH_1 "{\"candidates\":[{\"index\":1,\"finishReason\":\"STOP\"}]}\n"
 
 TEST(gemini_answer_is_open_until_every_candidate_has_its_finish_reason) {
-    CHECK_EQ_INT(progress_after(""), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after("{\"candidates\":[]}\n"), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(USAGE), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TEXT("a") USAGE), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TWO FINISH("STOP") USAGE), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(FINISH("STOP") USAGE TWO), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after("[DONE]\n"), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(GEMINI, ""), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(GEMINI, "{\"candidates\":[]}\n"), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(GEMINI, USAGE), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(GEMINI, TEXT("a") USAGE), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(GEMINI, TWO FINISH("STOP") USAGE), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(GEMINI, FINISH("STOP") USAGE TWO), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(GEMINI, "[DONE]\n"), RAAF_PROGRESS_OPEN);
 }
 
 TEST(gemini_answer_is_finished_with_its_reasons_and_settled_with_usage) {
-    CHECK_EQ_INT(progress_after(FINISH("STOP")), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(USAGE FINISH("STOP")), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(TWO FINISH("STOP") FINISH_1), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(FINISH("STOP") USAGE), RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after("{\"usageMetadata\":{\"totalTokenCount\":1},\"candidates\":[{"
+    CHECK_EQ_INT(lines_progress(GEMINI, FINISH("STOP")), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(GEMINI, USAGE FINISH("STOP")), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(GEMINI, TWO FINISH("STOP") FINISH_1), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(GEMINI, FINISH("STOP") USAGE), RAAF_PROGRESS_SETTLED);
+    CHECK_EQ_INT(lines_progress(GEMINI,
+                                "{\"usageMetadata\":{\"totalTokenCount\":1},\"candidates\":[{"
                                 "\"finishReason\":\"STOP\"}]}\n"),
                  RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after(FINISH("STOP") USAGE TEXT("more")), RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after("{\"error\":\"x\"}\n"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(GEMINI, FINISH("STOP") USAGE TEXT("more")), RAAF_PROGRESS_SETTLED);
+    CHECK_EQ_INT(lines_progress(GEMINI, "{\"error\":\"x\"}\n"), RAAF_PROGRESS_DONE);
 }
 
 TEST(gemini_answer_cut_off_at_any_event_is_truncated) {
-    check_truncations(THOUGHT("t") TEXT("a") USAGE CALL("\"name\":\"f\"") BEGIN("g")
-                          MORE(PIECE("$.a", "\"numberValue\":1")) CALL("") FINISH("STOP"),
-                      7);
-    check_truncations(TWO FINISH("STOP") USAGE FINISH_1, 3);
+    lines_check_truncations(GEMINI,
+                            THOUGHT("t") TEXT("a") USAGE CALL("\"name\":\"f\"") BEGIN("g")
+                                MORE(PIECE("$.a", "\"numberValue\":1")) CALL("") FINISH("STOP"),
+                            7);
+    lines_check_truncations(GEMINI, TWO FINISH("STOP") USAGE FINISH_1, 3);
 }
 
 /* ---- errors ---- */
@@ -508,15 +513,17 @@ TEST(gemini_answer_of_a_wrong_type_is_malformed) {
     };
 
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
-        if (!CHECK_EQ_INT(progress_after(events[i]), RAAF_PROGRESS_OPEN)) continue;
-        check_lines(events[i], strlen(events[i]), "", 0, RAAF_INVALID_EVENT);
+        if (!CHECK_EQ_INT(lines_progress(GEMINI, events[i]), RAAF_PROGRESS_OPEN)) continue;
+        lines_check(GEMINI, events[i], strlen(events[i]), "", 0, RAAF_INVALID_EVENT);
     }
 }
 
 TEST(gemini_malformed_event_leaves_no_candidate_behind) {
-    check_skipping("{\"candidates\":[{\"index\":7},{\"index\":0,\"content\":{\"parts\":[{"
-                   "\"functionCall\":{\"partialArgs\":[{}],\"name\":\"f\"}}]}}]}\n" FINISH("STOP"),
-                   STOPPED, RAAF_OK, 1);
+    lines_check_skipping(
+        GEMINI,
+        "{\"candidates\":[{\"index\":7},{\"index\":0,\"content\":{\"parts\":[{"
+        "\"functionCall\":{\"partialArgs\":[{}],\"name\":\"f\"}}]}}]}\n" FINISH("STOP"),
+        STOPPED, RAAF_OK, 1);
 }
 
 TEST(gemini_fields_nobody_knows_pass) {
@@ -532,21 +539,8 @@ TEST(gemini_events_without_data_and_other_providers_marks_pass) {
 }
 
 TEST(gemini_event_nobody_knows_is_handed_over_raw_where_asked) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-    raaf_decoder_t decoder;
-
-    make_stream(&stream, "{\"modelVersion\":\"m\"}\n{}\n" FINISH("STOP"),
-                sizeof("{\"modelVersion\":\"m\"}\n{}\n" FINISH("STOP")) - 1);
-    transcript_init(&transcript);
-    raaf_decoder_init(&decoder, DIALECT, transcript_delta, &transcript, 0, 0);
-    decoder.raw_events = true;
-    CHECK_EQ_INT(decode_with(&decoder, &stream, 0, &transcript), RAAF_OK);
-    CHECK_EQ_STR(transcript.text.bytes, transcript.text.len,
-                 "raw 0: {\"modelVersion\":\"m\"}\nraw 0: {}\n" STOPPED);
-    raaf_decoder_free(&decoder);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
+    CHECK_EVENTS("{\"modelVersion\":\"m\"}\n{}\n" FINISH("STOP"),
+                 "raw 0: {\"modelVersion\":\"m\"}\nraw 0: {}\n" STOPPED, RAAF_OK);
 }
 
 /* ---- caps ---- */
@@ -560,15 +554,15 @@ static int decode_many(const char *before, const char *item, int count, const ch
 
     raaf_buffer_init(&stream, (size_t)1 << 28);
     transcript_init(&transcript);
-    add_text(&stream, "data: ");
-    add_text(&stream, before);
+    lines_add(&stream, "data: ");
+    lines_add(&stream, before);
     for (int i = 0; i < count; i++) {
         snprintf(text, sizeof text, item, i > 0 ? "," : "", i);
-        add_text(&stream, text);
+        lines_add(&stream, text);
     }
-    add_text(&stream, behind);
-    add_text(&stream, "\n\n");
-    rc = decode(&stream, 0, &transcript);
+    lines_add(&stream, behind);
+    lines_add(&stream, "\n\n");
+    rc = lines_decode(GEMINI, &stream, 0, &transcript);
     transcript_free(&transcript);
     raaf_buffer_free(&stream);
     return rc;
@@ -623,23 +617,23 @@ TEST(gemini_call_may_have_65536_pieces_an_event) {
 #define FULL_DELTAS 17
 
 TEST(gemini_receiver_stops_the_stream_at_any_delta) {
-    check_stops(FULL, FULL_DELTAS);
-    check_stops("{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", 1);
+    lines_check_stops(GEMINI, FULL, FULL_DELTAS);
+    lines_check_stops(GEMINI, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", 1);
 }
 
 TEST(gemini_receiver_that_stops_at_an_error_is_obeyed) {
     raaf_buffer_t stream;
     transcript_t transcript;
 
-    make_stream(&stream, "{\"error\":\"x\"}", 13);
+    lines_make_stream(GEMINI, &stream, "{\"error\":\"x\"}", 13);
     transcript_init(&transcript);
     transcript.stop_after = 1;
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_STOP);
+    CHECK_EQ_INT(lines_decode(GEMINI, &stream, 0, &transcript), RAAF_STOP);
     transcript_free(&transcript);
     raaf_buffer_free(&stream);
 }
 
 TEST(gemini_reports_that_memory_ran_out) {
-    check_memory(FULL, FULL_DELTAS, 20);
-    check_memory("{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", 1, 2);
+    lines_check_memory(GEMINI, FULL, FULL_DELTAS, 20);
+    lines_check_memory(GEMINI, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", 1, 2);
 }

@@ -2,9 +2,10 @@
 #include "failing_malloc.h"
 #include "buffer.c"
 #include "dialect_ollama.h"
+#include "dialect_lines.h"
 
-#define DIALECT (&raaf_dialect_ollama)
-#include "dialect_checks.h"
+#define OLLAMA (&raaf_dialect_ollama)
+#define CHECK_EVENTS(lines, expected, rc) CHECK_LINES(OLLAMA, lines, expected, rc)
 
 #define FFFD "\xEF\xBF\xBD"
 
@@ -113,12 +114,13 @@ TEST(ollama_arguments_are_valid_utf8) {
 /* ---- the end, usage ---- */
 
 TEST(ollama_answer_is_done_with_its_terminal_mark) {
-    CHECK_EQ_INT(progress_after(""), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TEXT("a")), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after("{\"done_reason\":\"stop\",\"done\":false}\n"), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after("{\"done\":\"true\"}\n"), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TEXT("a") "{\"done\":true}\n"), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after("{\"error\":\"x\"}\n"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(OLLAMA, ""), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(OLLAMA, TEXT("a")), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(OLLAMA, "{\"done_reason\":\"stop\",\"done\":false}\n"),
+                 RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(OLLAMA, "{\"done\":\"true\"}\n"), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(OLLAMA, TEXT("a") "{\"done\":true}\n"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(OLLAMA, "{\"error\":\"x\"}\n"), RAAF_PROGRESS_DONE);
 }
 
 TEST(ollama_answer_without_a_reason_has_stopped) {
@@ -131,8 +133,8 @@ TEST(ollama_nothing_behind_the_terminal_mark_counts) {
 }
 
 TEST(ollama_answer_cut_off_at_any_line_is_truncated) {
-    check_truncations(MESSAGE("\"thinking\":\"t\"") TEXT("a") CALL("\"name\":\"f\"") TEXT("b") DONE,
-                      4);
+    lines_check_truncations(
+        OLLAMA, MESSAGE("\"thinking\":\"t\"") TEXT("a") CALL("\"name\":\"f\"") TEXT("b") DONE, 4);
     CHECK_EVENTS("", "", RAAF_TRUNCATED);
 }
 
@@ -218,31 +220,19 @@ TEST(ollama_answer_of_a_wrong_type_is_malformed) {
     };
 
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        check_lines(lines[i], strlen(lines[i]), "", 0, RAAF_INVALID_EVENT);
+        lines_check(OLLAMA, lines[i], strlen(lines[i]), "", 0, RAAF_INVALID_EVENT);
     }
 }
 
 TEST(ollama_malformed_lines_are_counted_where_they_are_skipped) {
-    check_skipping(TEXT("a") "nonsense\n" CALL("\"name\":\"f\",\"arguments\":5") TEXT("b") DONE,
-                   "content 0: a\ncontent 0: b\n" STOPPED, RAAF_OK, 2);
+    lines_check_skipping(
+        OLLAMA, TEXT("a") "nonsense\n" CALL("\"name\":\"f\",\"arguments\":5") TEXT("b") DONE,
+        "content 0: a\ncontent 0: b\n" STOPPED, RAAF_OK, 2);
 }
 
 TEST(ollama_line_nobody_knows_is_handed_over_raw_where_asked) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-    raaf_decoder_t decoder;
-
-    make_stream(&stream, "{\"status\":\"loading\"}\n" DONE,
-                sizeof("{\"status\":\"loading\"}\n" DONE) - 1);
-    transcript_init(&transcript);
-    raaf_decoder_init(&decoder, DIALECT, transcript_delta, &transcript, 0, 0);
-    decoder.raw_events = true;
-    CHECK_EQ_INT(decode_with(&decoder, &stream, 0, &transcript), RAAF_OK);
-    CHECK_EQ_STR(transcript.text.bytes, transcript.text.len,
-                 "raw 0: {\"status\":\"loading\"}\n" STOPPED);
-    raaf_decoder_free(&decoder);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
+    CHECK_EVENTS("{\"status\":\"loading\"}\n" DONE, "raw 0: {\"status\":\"loading\"}\n" STOPPED,
+                 RAAF_OK);
 }
 
 /* ---- caps, the receiver, memory ---- */
@@ -254,11 +244,11 @@ static int decode_calls(int count) {
 
     raaf_buffer_init(&stream, 1 << 20);
     transcript_init(&transcript);
-    add_text(&stream, "{\"message\":{\"tool_calls\":[");
+    lines_add(&stream, "{\"message\":{\"tool_calls\":[");
     for (int i = 0; i < count; i++)
-        add_text(&stream, i > 0 ? ",{}" : "{}");
-    add_text(&stream, "]}}\n");
-    rc = decode(&stream, 0, &transcript);
+        lines_add(&stream, i > 0 ? ",{}" : "{}");
+    lines_add(&stream, "]}}\n");
+    rc = lines_decode(OLLAMA, &stream, 0, &transcript);
     transcript_free(&transcript);
     raaf_buffer_free(&stream);
     return rc;
@@ -276,22 +266,22 @@ TEST(ollama_response_may_have_1024_tool_calls) {
 #define FULL_DELTAS 8
 
 TEST(ollama_receiver_stops_the_stream_at_any_delta) {
-    check_stops(FULL, FULL_DELTAS);
+    lines_check_stops(OLLAMA, FULL, FULL_DELTAS);
 }
 
 TEST(ollama_receiver_that_stops_at_an_error_is_obeyed) {
     raaf_buffer_t stream;
     transcript_t transcript;
 
-    make_stream(&stream, "{\"error\":\"x\"}", 13);
+    lines_make_stream(OLLAMA, &stream, "{\"error\":\"x\"}", 13);
     transcript_init(&transcript);
     transcript.stop_after = 1;
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_STOP);
+    CHECK_EQ_INT(lines_decode(OLLAMA, &stream, 0, &transcript), RAAF_STOP);
     transcript_free(&transcript);
     raaf_buffer_free(&stream);
 }
 
 TEST(ollama_reports_that_memory_ran_out) {
-    check_memory(FULL, FULL_DELTAS, 5);
-    check_memory("{\"message\":{\"content\":\"a\"},\"done\":true}\n", 2, 1);
+    lines_check_memory(OLLAMA, FULL, FULL_DELTAS, 5);
+    lines_check_memory(OLLAMA, "{\"message\":{\"content\":\"a\"},\"done\":true}\n", 2, 1);
 }

@@ -229,7 +229,7 @@ TEST(outcome_of_a_new_attempt_knows_nothing_of_the_one_before) {
     header(&outcome, "retry-after: 3");
     raaf_outcome_body(&outcome, "body", 4);
     raaf_outcome_usage(&outcome, &delta);
-    raaf_outcome_finish(&outcome, &delta);
+    CHECK_EQ_INT(raaf_outcome_part(&outcome, &delta, 0), RAAF_OK);
     raaf_outcome_error(&outcome, &delta);
 
     raaf_outcome_new_attempt(&outcome);

@@ -204,6 +204,19 @@ WORLD_TEST(nothing_is_repeated_once_something_was_delivered) {
     }
 }
 
+/* A choice that is done for had a reason; the one that is answered then has its own, or none. */
+WORLD_TEST(finish_reason_of_a_failed_attempt_is_forgotten) {
+    consumer_t consumer = consumer_start(world->reactor, patient_here(world));
+
+    serve(world, EVENT_STREAM "\r\n" FINISH USAGE ERROR_EVENT("server_error"));
+    retries(&consumer, 1, "server_error", 200);
+    serve(world, EVENT_STREAM "\r\n" CONTENT("a") DONE);
+    runs_out(&consumer, RAAF_OK);
+    CHECK_EQ_UINT(consumer.stream->choices[0].finish_reason.len, 0);
+    CHECK(!consumer.stream->outcome.has_usage);
+    ends_after(world, &consumer, 2, RAAF_OK);
+}
+
 /* It waits for more of its kind, and would be said twice all the same. */
 WORLD_TEST(gathered_text_counts_as_delivered) {
     raaf_request_t *request = patient_here(world);

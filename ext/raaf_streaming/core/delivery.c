@@ -8,6 +8,7 @@
 void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     const raaf_request_limits_t *limits = &stream->request->limits;
     delivery->stream = stream;
+    delivery->said = false;
     delivery->ended = false;
     delivery->pending_type = RAAF_CHUNK_CONTENT;
     delivery->pending_choice = 0;
@@ -98,6 +99,7 @@ static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
 
 static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (!delta->text.len) return RAAF_OK;
+    delivery->said = true;
     note_first_token(delivery->stream);
     if (delivery->coalescer.size) return coalesce(delivery, delta);
     return push_text(delivery->stream, delta->type, delta->choice, delta->text);
@@ -106,6 +108,7 @@ static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
 /* [piece]: whether the payload's text is a new piece, and so the chunk's delta. */
 static int push_payload(raaf_delivery_t *delivery, const raaf_delta_t *delta, bool piece) {
     raaf_stream_t *stream = delivery->stream;
+    delivery->said = true;
     raaf_choice_t *choice = raaf_stream_choice(stream, delta->choice);
     if (!choice) return RAAF_NO_MEMORY;
     raaf_chunk_t chunk = {.type = (uint8_t)delta->type, .choice = delta->choice};
@@ -190,6 +193,7 @@ int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
     chunk.payload->retry = retry->notice;
     chunk.len = 0; /* the reason is no piece of the answer */
     chunk.text = stream->request->limits.retain_text ? stream->content : NULL;
+    chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
     return push(stream, &chunk);
 }
 

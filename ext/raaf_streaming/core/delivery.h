@@ -5,8 +5,8 @@
  *
  * Text passes through the coalescer where one is asked for and is kept in the stream's texts; usage
  * and finish reasons are kept in the stream's outcome and make no chunk; anything else flushes the
- * coalescer and becomes a chunk with a payload. Every delta that makes a chunk counts as the first
- * token: what has been shown is not asked for again. Reactor thread only.
+ * coalescer and becomes a chunk with a payload. What has made a chunk is not asked for again (see
+ * `said`). Reactor thread only.
  */
 #ifndef RAAF_DELIVERY_H
 #define RAAF_DELIVERY_H
@@ -24,6 +24,7 @@ typedef struct raaf_delivery {
     raaf_coalescer_t coalescer;
     raaf_chunk_type_t pending_type; /* of the text in the coalescer */
     uint32_t pending_choice;
+    bool said; /* something was handed over, or waits in the coalescer; notices do not count */
     bool ended;
 } raaf_delivery_t;
 

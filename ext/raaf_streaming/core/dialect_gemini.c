@@ -3,7 +3,7 @@
 #include "delta_sink.h"
 #include "gemini_args.h"
 #include "gemini_said.h"
-#include "json_quote.h"
+#include "json_text.h"
 #include "result_code.h"
 #include "seen.h"
 #include "tool_calls.h"
@@ -142,7 +142,7 @@ static int write_part(const raaf_tool_call_t *call, const raaf_buffer_t *signatu
 
         rc = raaf_buffer_append(json, fields[i].before, strlen(fields[i].before));
         if (rc != RAAF_OK) break;
-        rc = fields[i].quoted ? raaf_json_quote_string(json, text)
+        rc = fields[i].quoted ? raaf_json_text_string(json, text)
                               : raaf_buffer_append(json, text.bytes, text.len);
     }
     return rc == RAAF_OK ? raaf_buffer_append(json, "}", 1) : rc;

@@ -273,25 +273,13 @@ static int hand_over_fault(chat_t *chat, const raaf_sse_event_t *event) {
 
 /* An event named "error" that is not an object: what it says is the message. */
 static int hand_over_raw_fault(chat_t *chat, const raaf_sse_event_t *event) {
-    /* Three bytes more than can stay: a character that the cut goes through is seen as one. */
-    const size_t most = MAX_RAW_MESSAGE + 3;
     raaf_chat_fault_fields_t fields = {0};
-    raaf_range_t *message = &fields.message;
-    const char *bytes;
     int rc;
 
     raaf_chat_said_forget(&chat->said);
-    rc = raaf_notes_set(&chat->said.notes, message, event->data,
-                        event->data_len < most ? event->data_len : most);
-    if (rc != RAAF_OK) return rc;
-    if (message->len > MAX_RAW_MESSAGE) {
-        bytes = chat->said.notes.bytes.bytes + message->start;
-        message->len = MAX_RAW_MESSAGE;
-        while (((uint8_t)bytes[message->len] & 0xC0) == 0x80) {
-            message->len--;
-        }
-    }
-    return emit_fault(chat, (raaf_slice_t){"", 0}, &fields);
+    rc = raaf_notes_set_start(&chat->said.notes, &fields.message, event->data, event->data_len,
+                              MAX_RAW_MESSAGE);
+    return rc == RAAF_OK ? emit_fault(chat, (raaf_slice_t){"", 0}, &fields) : rc;
 }
 
 /* ---- the dialect ---- */

@@ -1,6 +1,6 @@
 #include "gemini_args.h"
 
-#include "json_quote.h"
+#include "json_text.h"
 #include "result_code.h"
 #include "seen.h"
 
@@ -166,7 +166,7 @@ static int open_step(raaf_gemini_args_t *args, size_t depth, bool first, const s
     if (rc == RAAF_OK && !step->is_index) {
         rc = note_name(args, depth, step->id);
         if (rc == RAAF_OK) {
-            rc = raaf_json_quote_string(json, (raaf_slice_t){name->bytes, name->len});
+            rc = raaf_json_text_string(json, (raaf_slice_t){name->bytes, name->len});
         }
         if (rc == RAAF_OK) rc = put(json, ':');
     }
@@ -224,7 +224,7 @@ static int write_string(raaf_gemini_args_t *args, const raaf_gemini_piece_t *pie
                         raaf_buffer_t *json) {
     int rc = args->in_string ? RAAF_OK : put(json, '"');
 
-    if (rc == RAAF_OK) rc = raaf_json_quote_escaped(json, piece->bytes);
+    if (rc == RAAF_OK) rc = raaf_json_text_piece(json, piece->bytes);
     args->in_string = piece->will_continue;
     return rc == RAAF_OK && !piece->will_continue ? put(json, '"') : rc;
 }

@@ -94,6 +94,12 @@ raaf_choice_t *raaf_stream_choice(raaf_stream_t *stream, uint32_t index) {
     return found ? found : add_choice(stream, index, NULL);
 }
 
+void raaf_stream_new_attempt(raaf_stream_t *stream) {
+    raaf_outcome_new_attempt(&stream->outcome);
+    for (size_t i = 0; i < stream->choice_count; i++)
+        stream->choices[i].finish_reason.len = 0;
+}
+
 size_t raaf_stream_memory(const raaf_stream_t *stream) {
     size_t size = sizeof *stream + stream->request->body_len;
     /* Other choices are rare, and their array may move while the reactor works. */

@@ -93,6 +93,9 @@ void raaf_stream_release(raaf_stream_t *stream); /* any thread */
 /* The texts of choice [index]; makes them if they are new. NULL: out of memory. Reactor thread. */
 raaf_choice_t *raaf_stream_choice(raaf_stream_t *stream, uint32_t index);
 
+/* Another attempt begins: forgets what the one before learnt, which said nothing. Reactor thread. */
+void raaf_stream_new_attempt(raaf_stream_t *stream);
+
 /* Bytes of native memory, for dsize. Any thread; an estimate while the stream runs. */
 size_t raaf_stream_memory(const raaf_stream_t *stream);
 

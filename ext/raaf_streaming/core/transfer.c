@@ -58,7 +58,7 @@ static bool try_again(raaf_transfer_t *transfer, int code) {
     const uint64_t now = raaf_clock_now(), until = total_deadline(transfer);
     const uint64_t left = until > now ? until - now : 0;
     raaf_retry_t retry;
-    if (stream->request->scripted || stream->outcome.first_token_at) return false;
+    if (stream->request->scripted || transfer->delivery.said) return false;
     if (!raaf_retry_plan(&stream->outcome, limits_of(transfer), code, left,
                          raaf_random_next(transfer->host->random), &retry))
         return false;
@@ -447,7 +447,7 @@ raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_ho
     }
     raaf_stream_retain(stream);
     stream->transfer = transfer;
-    raaf_outcome_new_attempt(&stream->outcome);
+    raaf_stream_new_attempt(stream);
     stream->outcome.started_at = transfer->attempt_at;
     atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
     return transfer;
@@ -666,7 +666,7 @@ static void begin_again(raaf_transfer_t *transfer) {
         raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
         return;
     }
-    raaf_outcome_new_attempt(&transfer->stream->outcome);
+    raaf_stream_new_attempt(transfer->stream);
 }
 
 void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {

@@ -2,6 +2,7 @@
 
 require_relative "../errors"
 require_relative "../streaming/core_providers"
+require_relative "../streaming/providers/anthropic"
 require_relative "../streaming/providers/gemini"
 require_relative "../streaming/providers/ollama"
 require_relative "../streaming/providers/openai_chat"
@@ -12,6 +13,9 @@ module RAAF
     # Names of OpenAI's models. Source: OpenAI's list of models.
     OPENAI_MODELS = /\A(?:gpt-|o\d|chatgpt-)/
 
+    # Names of Anthropic's models. Source: Anthropic's list of models.
+    CLAUDE_MODELS = /\Aclaude-/
+
     # Names of what the Gemini API serves. Source: Google's list of models.
     GEMINI_MODELS = /\A(?:gemini|gemma)-/
 
@@ -20,6 +24,7 @@ module RAAF
 
     # Patterns and what makes a provider for them; the first that matches counts. A frozen value that is replaced.
     @registry = [[OPENAI_MODELS, -> { openai_class.new }],
+      [CLAUDE_MODELS, -> { Streaming::Providers::Anthropic.new }],
       [GEMINI_MODELS, -> { Streaming::Providers::Gemini.new }],
       [OLLAMA_MODELS, -> { Streaming::Providers::Ollama.new }]].freeze
     @registry_lock = Mutex.new

@@ -12,6 +12,8 @@ if RAAF::Streaming::CoreLoader.load_core
 else
   require_relative "../agent"
   require_relative "../models/openai_provider"
+  require_relative "../models/anthropic_provider"
+  require_relative "../models/responses_provider"
   require_relative "../models/gemini_provider"
   require_relative "../models/ollama_provider"
 end

@@ -20,15 +20,17 @@ module RAAF
       }.freeze
 
       # Classes of the codes and types that providers report; the first match counts.
-      # Sources: OpenAI's API error codes; Anthropic's error types; Gemini's `status` names (google.rpc.Code).
+      # Sources: OpenAI's API error codes, and those of a failed response; Anthropic's error types; Gemini's `status`
+      # names (google.rpc.Code).
       KINDS = [
         [/context_length|context_window/, Errors::ContextLengthError],
+        [/image|invalid_prompt/, Errors::InvalidRequestError],
         [/rate_?limit|insufficient_quota|too_many_requests|resource_exhausted/, Errors::RateLimitError],
-        [/overloaded|unavailable/, Errors::OverloadedError],
+        [/overloaded|unavailable|slow_down/, Errors::OverloadedError],
         [/authentication|invalid_api_key|unauthenticated/, Errors::AuthenticationError],
         [/permission/, Errors::PermissionError],
         [/not_found/, Errors::NotFoundError],
-        [/server_error|api_error|internal|timeout_error|deadline_exceeded/, Errors::ServerError],
+        [/server_error|api_error|internal|timeout_error|deadline_exceeded|vector_store_timeout/, Errors::ServerError],
         [/invalid_request|invalid_argument|request_too_large|tool_use_failed|billing/, Errors::InvalidRequestError]
       ].freeze
 

@@ -85,8 +85,8 @@ module RAAF
         @final_output = final_output || last_content
         @usage = usage || {}
         @raw_finish_reason = finish_reason
-        @finish_reason = FinishReason.normalize(finish_reason, tool_calls: messages.last&.key?(:tool_calls))
         @tool_calls = tool_calls || []
+        @finish_reason = FinishReason.normalize(finish_reason, tool_calls: @tool_calls.any?)
         @choices = choices || [{index: 0, text: @final_output, finish_reason: @finish_reason}]
         @reasoning = reasoning
         @refusal = refusal

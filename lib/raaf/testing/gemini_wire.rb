@@ -36,9 +36,9 @@ module RAAF
 
       # @param status [Integer] the HTTP status
       # @param message [String]
-      # @return [Hash] the body of an error response
+      # @return [String] the body of an error response
       def self.error_body(status, message)
-        {error: {code: status, message: message, status: STATUSES.fetch(status, "UNKNOWN")}}
+        JSON.generate({error: {code: status, message: message, status: STATUSES.fetch(status, "UNKNOWN")}})
       end
 
       # @return [String] the answer's id, in every event

@@ -24,9 +24,9 @@ module RAAF
 
       # @param _status [Integer] the HTTP status
       # @param message [String]
-      # @return [Hash] the body of an error response
+      # @return [String] the body of an error response
       def self.error_body(_status, message)
-        {error: message}
+        JSON.generate({error: message})
       end
 
       # @return [String] the model's name, in every line

@@ -10,6 +10,12 @@ RSpec.describe RAAF::Models do
       end
     end
 
+    %w[claude-sonnet-5 claude-3-haiku-20240307].each do |model|
+      it "is Anthropic's provider for #{model}" do
+        expect(described_class.for_model(model)).to be_a(RAAF::Streaming::Providers::Anthropic)
+      end
+    end
+
     it "says how to give a provider for a model that nobody knows" do
       expect { described_class.for_model("llama-3") }
         .to raise_error(RAAF::Errors::ConfigurationError,

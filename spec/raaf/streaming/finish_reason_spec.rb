@@ -15,8 +15,9 @@ RSpec.describe RAAF::Streaming::FinishReason do
     end
   end
 
-  it "takes a stop for a call where tools are called, and nothing else" do
-    expect(%w[STOP end_turn length SAFETY].map { |word| described_class.normalize(word, tool_calls: true) })
-      .to eq(%w[tool_calls tool_calls length content_filter])
+  it "makes \"tool_calls\" of an end that is no other where there are some" do
+    words = ["completed", "stop", "length", "content_filter", nil]
+    expect(words.map { |word| described_class.normalize(word, tool_calls: true) })
+      .to eq(["tool_calls", "tool_calls", "length", "content_filter", nil])
   end
 end

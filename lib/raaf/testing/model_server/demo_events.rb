@@ -8,7 +8,7 @@ module RAAF
       class DemoEvents
         # @param wire [OpenAIChatWire]
         # @param pieces [Array<String>]
-        # @param closing [Array<String>] events that follow the last piece at once
+        # @param closing [#call] gives the events that follow the last piece at once, "" for none; called behind it
         # @param first_delay [Numeric] seconds before the first event
         # @yieldreturn [Numeric] seconds before a piece; not asked for the first one, which follows the role at
         #   once, as it does with OpenAI
@@ -49,7 +49,8 @@ module RAAF
           piece = @pieces[index]
           return [index.zero? ? 0 : @pause.call, @wire.content(piece)] if piece
 
-          bytes = @closing[index - @pieces.size]
+          @closing_events ||= @closing.call.reject(&:empty?)
+          bytes = @closing_events[index - @pieces.size]
           bytes && [0, bytes]
         end
       end

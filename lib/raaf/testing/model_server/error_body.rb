@@ -5,7 +5,7 @@ require "json"
 module RAAF
   module Testing
     class ModelServer
-      # Writes the JSON body of an error as the provider's API does, by its wire's `error_body`; else as OpenAI's:
+      # Writes the JSON body of an error as the provider does that is asked; OpenAI's API:
       # `{"error": {message, type, param, code}}`.
       module ErrorBody
         # HTTP status => [type, code], from OpenAI's guide to error codes.
@@ -20,13 +20,20 @@ module RAAF
           503 => ["server_error", nil]
         }.freeze
 
+        # @param request [Request] tells which provider's
         # @param status [Integer] the HTTP status
         # @param message [String]
-        # @param wire [Class, nil] see {Wires.class_for}
         # @return [String] JSON
-        def self.json(status, message, wire = nil)
-          return JSON.generate(wire.error_body(status, message)) if wire.respond_to?(:error_body)
+        def self.for(request, status, message)
+          wire = Wires.class_for(request)
+          wire.respond_to?(:error_body) ? wire.error_body(status, message) : json(status, message)
+        end
 
+        # As OpenAI's API writes it.
+        # @param status [Integer] the HTTP status
+        # @param message [String]
+        # @return [String] JSON
+        def self.json(status, message)
           type, code = KINDS.fetch(status) { [(status >= 500) ? "server_error" : "invalid_request_error", nil] }
           JSON.generate({error: {message: message, type: type, param: nil, code: code}})
         end

@@ -5,22 +5,23 @@ module RAAF
     class ModelServer
       # Finds what the user said last in a request.
       module Prompt
-        # Where a conversation stands: with most providers, and with Gemini.
-        FIELDS = %i[messages contents].freeze
-
         # @param request [Request]
-        # @return [String] the last user message's text; "" where there is none
+        # @return [String] the text of the last user message that has any (with Anthropic tool results are messages of
+        #   the user, too); "" where there is none
         def self.of(request)
-          message = messages(request).to_a.reverse_each.find { |entry| entry.is_a?(Hash) && entry[:role] == "user" }
-          text(message && (message[:content] || message[:parts]))
+          messages = messages(request).grep(Hash).select { |message| message[:role] == "user" }
+          messages.map { |message| text(message[:content] || message[:parts]) }.reject(&:empty?).last || ""
         end
 
+        # The conversation: `messages`, Gemini's `contents`, or in OpenAI's Responses `input`, which may be one String.
         # @param request [Request]
-        # @return [Array, nil] the conversation; nil where there is none
+        # @return [Array<Hash>] [] where there is none
         def self.messages(request)
-          json = request.json
-          found = json.values_at(*FIELDS).compact.first if json.is_a?(Hash)
-          found if found.is_a?(Array)
+          json = request.json.is_a?(Hash) ? request.json : {}
+          given = json[:messages] || json[:contents] || json[:input]
+          return [{role: "user", content: given}] if given.is_a?(String) && json[:input].equal?(given)
+
+          given.is_a?(Array) ? given : []
         end
 
         # Content is a String, or a list of parts of which only text has words.

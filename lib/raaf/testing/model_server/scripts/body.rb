@@ -10,18 +10,20 @@ module RAAF
         class Body < Bytes
           # @api private
           def initialize(status: 200, body: nil, content_type: "application/json", transfer: :length, **options)
-            bytes = (body.nil? || body.is_a?(String)) ? body.to_s : JSON.generate(body)
-            super(bytes: bytes, status: status, content_type: content_type, transfer: transfer, **options)
-            @given = !body.nil?
+            @error = body.nil?
+            super(bytes: text(body), status: status, content_type: content_type, transfer: transfer, **options)
           end
 
           private
 
-          def events(request)
-            return super if @given
+          def text(body)
+            body.is_a?(String) ? body : JSON.generate(body)
+          end
 
-            text = ErrorBody.json(@status, "scripted answer with status #{@status}", Wires.class_for(request))
-            [[@first_delay, text]]
+          def events(request)
+            return super unless @error
+
+            [[@first_delay, ErrorBody.for(request, @status, "scripted answer with status #{@status}")]]
           end
         end
       end

@@ -11,6 +11,10 @@ module RAAF
           # Seconds before the first delta.
           FIRST_DELAY = 0.25
 
+          # Names of the limit of tokens, with one provider and another.
+          LIMITS = %i[max_completion_tokens max_tokens max_output_tokens maxOutputTokens num_predict].freeze
+          private_constant :LIMITS
+
           # @api private
           # @param tokens [Integer, nil] exactly so many deltas; nil: 60 to 120 words
           # @param delay [Numeric, nil] seconds between deltas; nil: about 1 / {PACE}, varying a little
@@ -32,7 +36,7 @@ module RAAF
           # @return [void]
           def play(request, response)
             problem = problem_with(request)
-            return refuse(problem, request, response) if problem
+            return refuse(request, response, *problem) if problem
             return super unless response.pacer? && plain?(request)
 
             status, headers, transfer, events = answer(request)
@@ -42,9 +46,8 @@ module RAAF
 
           private
 
-          def refuse(problem, request, response)
-            body = ErrorBody.json(*problem, Wires.class_for(request))
-            Body.new(status: problem.first, body: body).play(request, response)
+          def refuse(request, response, status, message)
+            Body.new(status: status, body: ErrorBody.for(request, status, message)).play(request, response)
           end
 
           # Whether nothing but time is special about the answer, so that the pacer can write it.
@@ -57,7 +60,7 @@ module RAAF
             return [400, "The body is not a JSON object."] unless request.json.is_a?(Hash)
 
             messages = Prompt.messages(request)
-            return if messages&.any? && messages.all?(Hash)
+            return if messages.any? && messages.all?(Hash)
 
             [400, "The parameter 'messages' must be a list of messages."]
           end
@@ -66,7 +69,7 @@ module RAAF
             wire = wire_for(request)
             answer = DemoAnswer.new(prompt(request))
             pieces, reason = limited(answer.tokens(@tokens), request)
-            closing = [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done]
+            closing = -> { [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done] }
             random = answer.random
             DemoEvents.new(wire, pieces, closing, @first_delay) { pause(random) }
           end
@@ -77,15 +80,11 @@ module RAAF
 
           # @return [Array] the pieces that fit the request's limit, and the finish reason
           def limited(pieces, request)
-            limit = token_limit(request.json)
+            inner = request.json.values_at(:generationConfig, :options).grep(Hash).first || {}
+            limit = {**inner, **request.json}.values_at(*LIMITS).compact.first
             return [pieces, "stop"] unless limit.is_a?(Integer) && limit.between?(0, pieces.size - 1)
 
             [pieces.first(limit), "length"]
-          end
-
-          def token_limit(json)
-            inner = json.values_at(:generationConfig, :options).grep(Hash).first || {}
-            json[:max_completion_tokens] || json[:max_tokens] || inner[:maxOutputTokens] || inner[:num_predict]
           end
 
           def completion(request)
