@@ -20,7 +20,24 @@ module ProviderChecks
     "perplexity" => {bytes: FamilyStreams.sse(FamilyStreams.perplexity)},
     "xai" => {bytes: FamilyStreams.sse([FamilyStreams.delta(finish_reason: "stop", more: {citations: ["https://a"]})])},
     "mistral" => {deltas: [{content: [{type: "reference", reference_ids: [1]}]}]},
-    :openai_chat => {deltas: [{annotations: [{type: "url_citation", url_citation: {url: "https://a"}}]}]}
+    :openai_chat => {deltas: [{annotations: [{type: "url_citation", url_citation: {url: "https://a"}}]}]},
+    :openai_responses => {bytes: FamilyStreams.sse([
+      {type: "response.output_text.delta", item_id: "m", output_index: 0, content_index: 0, delta: "a"},
+      {type: "response.output_text.annotation.added", item_id: "m", output_index: 0, content_index: 0,
+       annotation_index: 0, annotation: {type: "url_citation", url: "https://a"}},
+      {type: "response.completed", response: {status: "completed", error: nil}}
+    ])},
+    :anthropic => {bytes: FamilyStreams.sse([
+      {type: "content_block_start", index: 0, content_block: {type: "text", text: "", citations: []}},
+      {type: "content_block_delta", index: 0, delta: {type: "text_delta", text: "a"}},
+      {type: "content_block_delta", index: 0, delta: {type: "citations_delta", citation: {type: "char_location"}}},
+      {type: "content_block_stop", index: 0}, {type: "message_delta", delta: {stop_reason: "end_turn"}},
+      {type: "message_stop"}
+    ])},
+    :gemini => {bytes: FamilyStreams.sse([
+      {candidates: [{index: 0, content: {role: "model", parts: [{text: "a"}]}, finishReason: "STOP",
+                     groundingMetadata: {groundingChunks: [{web: {uri: "https://a", title: "A"}}]}}]}
+    ])}
   }.freeze
 
   # A tool, an image, a file and a schema whose words are easily found.

@@ -10,6 +10,8 @@ class ReplayRecordings
   ABSENT = "no recorded streams at ../shared/replay"
   CHAT = %r{chat/completions\z}
   ANTHROPIC = %r{/v1/messages\z}
+  GEMINI = /:streamGenerateContent\b/
+  OLLAMA = %r{/api/chat\z}
 
   LINE_ENDS = {"LF" => "\n", "CRLF" => "\r\n", "CR" => "\r"}.freeze
 
@@ -40,6 +42,16 @@ class ReplayRecordings
     # @return [Array<Recording>] those in the format of Anthropic's Messages
     def anthropic
       listed { |entry| ANTHROPIC.match?(entry["uri"]) }
+    end
+
+    # @return [Array<Recording>] those of Gemini
+    def gemini
+      listed { |entry| GEMINI.match?(entry["uri"]) }
+    end
+
+    # @return [Array<Recording>] those of Ollama's own API
+    def ollama
+      listed { |entry| OLLAMA.match?(entry["uri"]) }
     end
 
     # @return [Array<Recording>] those in the format of OpenAI's Responses; none where the folder is absent

@@ -35,6 +35,9 @@ module RAAF
       # The header that carries the key.
       KEY_HEADER = "Authorization"
 
+      # Fields of the body, Hashes, that extra_body adds to; all other fields it replaces.
+      MERGED_FIELDS = [].freeze
+
       # Headers whose values are not for anybody's eyes.
       SECRET_HEADERS = /authorization|key|token|secret|cookie|password/i
 
@@ -180,8 +183,15 @@ module RAAF
       end
 
       def add_extra(body, extra)
-        [@extra_body, extra].reduce(body) { |all, more| all.merge(more.transform_keys(&:to_sym)) }
+        [@extra_body, extra].reduce(body) { |all, more| add_fields(all, more.transform_keys(&:to_sym)) }
           .merge(fixed_fields).compact
+      end
+
+      def add_fields(body, more)
+        body.merge(more) do |field, old, new|
+          both = self.class::MERGED_FIELDS.include?(field) && old.is_a?(Hash) && new.is_a?(Hash)
+          both ? old.merge(new.transform_keys(&:to_sym)).compact : new
+        end
       end
 
       def generate(body, model)

@@ -4,6 +4,8 @@
 require_relative "openai_provider"
 require_relative "responses_provider"
 require_relative "anthropic_provider"
+require_relative "gemini_provider"
+require_relative "ollama_provider"
 require_relative "groq_provider"
 require_relative "openrouter_provider"
 require_relative "deepseek_provider"

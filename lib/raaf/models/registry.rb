@@ -19,7 +19,7 @@ module RAAF
     NAMES = {
       OPENAI_MODELS => :OpenAIChat,
       /\Aclaude-/ => :Anthropic,
-      /\Agemini-/ => :Gemini,
+      /\A(?:gemini|gemma)-/ => :Gemini,
       /\Agrok-/ => :XAI,
       /\Adeepseek-/ => :DeepSeek,
       /\A(?:mistral|ministral|magistral|codestral|devstral|pixtral)-/ => :Mistral,

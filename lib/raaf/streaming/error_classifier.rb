@@ -99,7 +99,7 @@ module RAAF
 
       def of_numeric_code
         number = Integer(@code.to_s, 10, exception: false)
-        of_status(number) if number && (400..599).cover?(number)
+        of_response(number) if number && (400..599).cover?(number)
       end
 
       def kind(word)

@@ -183,7 +183,7 @@ module RAAF
       def result(native, text, instead: nil, **whole)
         outcome = native.outcome
         Result.new(messages: messages + [assistant_message(native, instead)], final_output: instead || text,
-          finish_reason: outcome[:finish_reason], tool_calls: tool_calls(native), choices: choices(outcome),
+          finish_reason: outcome[:finish_reason], tool_calls: tool_calls(native), choices: choices(native, outcome),
           refusal: outcome[:refusal], request_id: ErrorFactory.request_id(outcome[:headers]),
           stream_id: run_context.stream_id, model: @request[:model], provider: @request[:provider],
           timings: outcome[:timings].compact, attempts: outcome[:attempts], last_agent: @agent, **whole)
@@ -258,12 +258,14 @@ module RAAF
       end
 
       # Only where there are several; of one the Result knows all.
-      def choices(outcome)
+      def choices(native, outcome)
         texts = outcome[:choices]
         return if texts.size < 2
 
+        called = native.tool_calls.group_by(&:choice)
         texts.sort.map do |index, text|
-          {index: index, text: text.to_s, finish_reason: FinishReason.normalize(outcome[:finish_reasons][index])}
+          reason = FinishReason.normalize(outcome[:finish_reasons][index], tool_calls: called.key?(index))
+          {index: index, text: text.to_s, finish_reason: reason}
         end
       end
 

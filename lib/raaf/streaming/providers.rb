@@ -4,6 +4,8 @@
 require_relative "providers/openai_chat"
 require_relative "providers/openai_responses"
 require_relative "providers/anthropic"
+require_relative "providers/gemini"
+require_relative "providers/ollama"
 require_relative "providers/groq"
 require_relative "providers/openrouter"
 require_relative "providers/deepseek"

@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require_relative "anthropic_wire"
+require_relative "gemini_wire"
+require_relative "ollama_wire"
 require_relative "openai_chat_wire"
 require_relative "openai_responses_wire"
 
@@ -17,7 +19,9 @@ module RAAF
       ROUTES = {
         %r{/chat/completions\z} => OpenAIChatWire,
         %r{/v1/messages\z} => AnthropicWire,
-        %r{/responses\z} => OpenAIResponsesWire
+        %r{/responses\z} => OpenAIResponsesWire,
+        /:(?:streamGenerateContent|generateContent)\z/ => GeminiWire,
+        %r{/api/chat\z} => OllamaWire
       }.freeze
 
       module_function
@@ -33,6 +37,7 @@ module RAAF
       # @return [OpenAIChatWire, Object] a wire for one answer
       def for(request)
         model = request.json[:model] if request.json.is_a?(Hash)
+        model ||= request.route[%r{/models/([^/:]+):}, 1]
         model ? class_for(request).new(model: model) : class_for(request).new
       end
 

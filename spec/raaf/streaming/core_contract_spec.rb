@@ -35,9 +35,9 @@ RSpec.describe "this gem with raaf-core's classes" do
 
       it "asks with the agent's instructions, settings and model settings" do
         expect(fact(:request)["body"]).to eq(
-          "model" => "gpt-4o", "temperature" => 0.5, "top_p" => 0.1, "max_tokens" => 9, "a" => 1, "stream" => true,
-          "stream_options" => {"include_usage" => true},
-          "messages" => [{"role" => "system", "content" => "For Ann"}, {"role" => "user", "content" => "Hi"}]
+          "model" => "gpt-4o", "temperature" => 0.5, "top_p" => 0.1, "max_output_tokens" => 9, "a" => 1,
+          "stream" => true, "store" => false, "instructions" => "For Ann",
+          "input" => [{"role" => "user", "content" => "Hi"}]
         )
         expect(fact(:request)).to include("header" => "b", "key" => "Bearer sk-contract-key")
       end
@@ -67,10 +67,11 @@ RSpec.describe "this gem with raaf-core's classes" do
 
       it "describes its tools by the inner part alone, and leaves hosted ones as they are" do
         tools = fact(:tools)
-        expect(tools.map { |tool| tool.dig("function", "name") || tool["type"] })
+        expect(tools.map { |tool| tool["name"] || tool["type"] })
           .to eq(%w[mine file_search web_search weather transfer_to_other_agent])
-        expect(tools.map(&:keys)).to eq([%w[type function], %w[type], %w[type web_search], *[%w[type function]] * 2])
-        expect(tools[3]["function"]["parameters"]).to include("type" => "object", "required" => ["city"],
+        expect(tools[1..2].map(&:keys)).to eq([%w[type], %w[type web_search]])
+        expect(tools).to all(satisfy { |tool| !tool.key?("function") })
+        expect(tools[3]["parameters"]).to include("type" => "object", "required" => ["city"],
           "additionalProperties" => false)
       end
 
@@ -99,7 +100,7 @@ RSpec.describe "this gem with raaf-core's classes" do
         expect(fact(:providers)).to eq(
           "groq" => [true, "https://api.groq.com/openai/v1/chat/completions", "Bearer sk-groq-key"],
           "perplexity" => [true, "https://api.perplexity.ai/chat/completions", "Bearer sk-pplx-key"],
-          "openai" => [true, "/chat/completions", "Bearer sk-contract-key"]
+          "openai" => [true, "/responses", "Bearer sk-contract-key"]
         )
       end
 

@@ -84,30 +84,27 @@ RSpec.describe RAAF::Streaming::CoreProviders do
   end
 
   describe "where ours of the dialect is there" do
-    {"ResponsesProvider" => "OpenAIResponses", "AnthropicProvider" => "AnthropicMessages",
-     "GeminiProvider" => "GeminiGenerate"}.each do |theirs, ours|
-      it "makes #{ours} of #{theirs}, or what has the name of theirs" do
+    {"ResponsesProvider" => ["OpenAIResponses", "https://x.example", "/responses"],
+     "AnthropicProvider" => ["Anthropic", "https://x.example", "/v1/messages"],
+     "GeminiProvider" => ["Gemini", "https://x.example/v1beta", "/v1beta/models/m:streamGenerateContent?alt=sse"]}
+      .each do |theirs, (ours, base, path)|
+      it "makes #{ours} of #{theirs}, with the end of the address where theirs leaves it to the request" do
         provider = core_provider(theirs, api_base: "https://x.example")
-        our_provider(ours, "https://y.example")
-        expect(adapted(provider).first).to eq(ours)
-        our_provider(theirs.delete_suffix("Provider"), "https://y.example")
-        expect(adapted(provider).first(2)).to eq([theirs.delete_suffix("Provider"), "https://x.example"])
+        expect(adapted(provider).first(2)).to eq([ours, base])
+        expect(request(provider)[:url]).to eq("https://x.example#{path}")
       end
     end
 
-    it "adds the end of the address that theirs leaves to the request, where ours has it in its own" do
-      made = ["https://y.example", "https://y.example/v1"].map do |default|
-        our_provider("AnthropicMessages", default)
-        adapted(core_provider("AnthropicProvider", api_base: "https://x.example/"))[1]
-      end
-      expect(made).to eq(["https://x.example/", "https://x.example/v1"])
+    it "prefers one that has the name of theirs" do
+      our_provider("Moonshot", "https://y.example")
+      expect(adapted(core_provider("MoonshotProvider")).first).to eq("Moonshot")
     end
 
-    it "makes OllamaChat of OllamaProvider, which has a host and no key" do
-      our_provider("OllamaChat", "http://localhost:11434/api")
+    it "makes Ollama of OllamaProvider, which has a host and no key" do
       provider = core_provider("OllamaProvider", api_key: nil, host: "http://me:11434")
-      with_env("OPENAI_API_KEY" => "sk-env-key-1") do
-        expect(adapted(provider)).to eq(["OllamaChat", "http://me:11434/api", "ollama"])
+      with_env("OLLAMA_API_KEY" => "env-key-1") do
+        expect(adapted(provider)).to eq(["Ollama", "http://me:11434", "ollama"])
+        expect(request(provider)[:url]).to eq("http://me:11434/api/chat")
         expect(request(provider)[:headers]).not_to have_key("Authorization")
       end
     end

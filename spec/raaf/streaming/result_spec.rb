@@ -24,6 +24,13 @@ RSpec.describe RAAF::Streaming::Result do
     expect([result.finish_reason, result.raw_finish_reason]).to eq(%w[stop end_turn])
   end
 
+  it "has the finish reason of an answer that calls tools, also where the provider says that it stopped" do
+    call = {id: nil, name: "f", raw_arguments: "{}"}
+    messages = [described_class.assistant_message("", tool_calls: [call])]
+    called = described_class.new(messages: messages, finish_reason: "STOP", tool_calls: [call])
+    expect([called.finish_reason, called.raw_finish_reason]).to eq(%w[tool_calls STOP])
+  end
+
   it "has empty collections, not nil, where nothing is known" do
     empty = described_class.new
     expect([empty.messages, empty.usage, empty.tool_calls, empty.timings]).to eq([[], {}, [], {}])

@@ -10,15 +10,15 @@ module RAAF
         #   the user, too); "" where there is none
         def self.of(request)
           messages = messages(request).grep(Hash).select { |message| message[:role] == "user" }
-          messages.map { |message| text(message[:content]) }.reject(&:empty?).last || ""
+          messages.map { |message| text(message[:content] || message[:parts]) }.reject(&:empty?).last || ""
         end
 
-        # The conversation: `messages`, or in OpenAI's Responses `input`, which may be one String.
+        # The conversation: `messages`, Gemini's `contents`, or in OpenAI's Responses `input`, which may be one String.
         # @param request [Request]
         # @return [Array<Hash>] [] where there is none
         def self.messages(request)
           json = request.json.is_a?(Hash) ? request.json : {}
-          given = json[:messages] || json[:input]
+          given = json[:messages] || json[:contents] || json[:input]
           return [{role: "user", content: given}] if given.is_a?(String) && json[:input].equal?(given)
 
           given.is_a?(Array) ? given : []
