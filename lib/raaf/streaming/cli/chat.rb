@@ -48,7 +48,7 @@ module RAAF
           OptionParser.new do |parser|
             parser.banner = "Usage: raaf-stream chat [options] [PROMPT…]"
             parser.on("--model NAME",
-              "default: #{MODEL}; it finds its provider (claude-…, groq/…)") do |name|
+              "default: #{MODEL}; finds its provider: claude-…, groq/…") do |name|
               @options[:model] = name
             end
             parser.on("--base-url URL", "of an OpenAI-compatible server") { |url| @options[:base_url] = url }
