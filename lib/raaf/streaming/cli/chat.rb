@@ -60,8 +60,8 @@ module RAAF
 
         def help
           @output.puts(@options[:help], "", "Without PROMPT: reads it from stdin, or asks for it in a terminal.",
-            "The key is read from the provider's variable (OPENAI_API_KEY, ANTHROPIC_API_KEY …); a server that speaks " \
-            "OpenAI's chat completions can be named by --base-url or OPENAI_BASE_URL.")
+            "The key is read from the provider's variable (OPENAI_API_KEY, ANTHROPIC_API_KEY …). A server that speaks",
+            "OpenAI's chat completions is named by --base-url or OPENAI_BASE_URL.")
           0
         end
 
