@@ -28,6 +28,7 @@ module ReplayHelpers
   end
 
   # Asks once, unless another number is given: what fails here is mostly to be seen as it failed.
+  # @param provider_class [Class]
   # @return [RAAF::Streaming::AsyncRunner] asks that server, or that address
   def runner_for(server, api_key: KEY, provider_class: RAAF::Models::OpenAIProvider, max_retries: 0, **settings)
     address = server.respond_to?(:base_url) ? server.base_url : server

@@ -4,7 +4,8 @@
  *     CHECK_LINES(&raaf_dialect_x, "{…}\n{…}", "content 0: a\n", RAAF_OK);
  *
  * The stream is given as one event a line; a line that begins with "@name " is an event so named.
- * What is expected is written as in transcript.h.
+ * Of a dialect that is framed by lines it is the lines as they stand. What is expected is written
+ * as in transcript.h.
  */
 #ifndef RAAF_TEST_DIALECT_LINES_H
 #define RAAF_TEST_DIALECT_LINES_H
@@ -35,10 +36,16 @@ static inline void lines_add_event(raaf_buffer_t *stream, const char *line, size
     lines_add(stream, "\n\n");
 }
 
-static inline void lines_make_stream(raaf_buffer_t *stream, const char *lines, size_t len) {
+static inline void lines_make_stream(const raaf_dialect_t *dialect, raaf_buffer_t *stream,
+                                     const char *lines, size_t len) {
     const char *end = lines + len;
 
     raaf_buffer_init(stream, (size_t)1 << 28);
+    if (dialect->framing == RAAF_FRAMING_NDJSON) {
+        raaf_buffer_append(stream, lines, len);
+        lines_add(stream, "\n");
+        return;
+    }
     for (const char *at = lines; at < end;) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
 
@@ -74,7 +81,7 @@ static inline void lines_check(const raaf_dialect_t *dialect, const char *lines,
                                const char *expected, size_t expected_len, int expected_rc) {
     raaf_buffer_t stream;
 
-    lines_make_stream(&stream, lines, len);
+    lines_make_stream(dialect, &stream, lines, len);
     for (int step = -4; step <= 3; step++) {
         transcript_t transcript;
 
@@ -97,7 +104,7 @@ static inline raaf_progress_t lines_progress(const raaf_dialect_t *dialect, cons
     raaf_decoder_t decoder;
     raaf_progress_t progress;
 
-    lines_make_stream(&stream, lines, strlen(lines));
+    lines_make_stream(dialect, &stream, lines, strlen(lines));
     transcript_init(&transcript);
     raaf_decoder_init(&decoder, dialect, transcript_delta, &transcript, 0, 0);
     if (stream.len > 0) raaf_decoder_feed(&decoder, stream.bytes, stream.len);
@@ -107,5 +114,108 @@ static inline raaf_progress_t lines_progress(const raaf_dialect_t *dialect, cons
     raaf_buffer_free(&stream);
     return progress;
 }
+
+/* The events with malformed ones skipped; [skipped] must be how many there were. */
+static inline void lines_check_skipping(const raaf_dialect_t *dialect, const char *lines,
+                                        const char *expected, int expected_rc, uint64_t skipped) {
+    raaf_buffer_t stream;
+    transcript_t transcript;
+    raaf_decoder_t decoder;
+
+    lines_make_stream(dialect, &stream, lines, strlen(lines));
+    transcript_init(&transcript);
+    raaf_decoder_init(&decoder, dialect, transcript_delta, &transcript, 0, 0);
+    decoder.skip_malformed = true;
+    raaf_decoder_feed(&decoder, stream.bytes, stream.len);
+    CHECK_EQ_INT(raaf_decoder_finish(&decoder, true), expected_rc);
+    CHECK_EQ_STR(transcript.text.bytes, transcript.text.len, expected);
+    CHECK_EQ_UINT(decoder.malformed_events, skipped);
+    raaf_decoder_free(&decoder);
+    transcript_free(&transcript);
+    raaf_buffer_free(&stream);
+}
+
+/*
+ * The stream cut behind each of its events but the last is truncated, and says what the whole says
+ * up to there; tool calls that are open are not handed over. [from]: the first place to look at.
+ */
+static inline void lines_check_truncations(const raaf_dialect_t *dialect, const char *lines,
+                                           size_t from) {
+    const char *at = lines;
+    size_t events = 0;
+
+    while ((at = strchr(at, '\n')) != NULL && at[1] != '\0') {
+        raaf_buffer_t stream;
+        transcript_t transcript;
+
+        at++;
+        if (++events < from) continue;
+        lines_make_stream(dialect, &stream, lines, (size_t)(at - lines));
+        transcript_init(&transcript);
+        if (!CHECK_EQ_INT(lines_decode(dialect, &stream, 0, &transcript), RAAF_TRUNCATED)) {
+            check_print_bytes("of", lines, (size_t)(at - lines));
+        }
+        transcript_free(&transcript);
+        raaf_buffer_free(&stream);
+    }
+    CHECK(events >= from);
+}
+
+/* The receiver stops at each delta in turn, and gets none after it. */
+static inline void lines_check_stops(const raaf_dialect_t *dialect, const char *lines,
+                                     size_t deltas) {
+    raaf_buffer_t stream;
+    transcript_t whole;
+
+    lines_make_stream(dialect, &stream, lines, strlen(lines));
+    transcript_init(&whole);
+    CHECK_EQ_INT(lines_decode(dialect, &stream, 0, &whole), RAAF_OK);
+    CHECK_EQ_UINT(whole.deltas, deltas);
+    for (size_t stop = 1; stop <= whole.deltas; stop++) {
+        transcript_t transcript;
+
+        transcript_init(&transcript);
+        transcript.stop_after = stop;
+        CHECK_EQ_INT(lines_decode(dialect, &stream, (int)stop % 3, &transcript), RAAF_STOP);
+        CHECK_EQ_UINT(transcript.deltas, stop);
+        CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, whole.text.bytes,
+                       transcript.text.len);
+        transcript_free(&transcript);
+    }
+    transcript_free(&whole);
+    raaf_buffer_free(&stream);
+}
+
+#ifdef RAAF_TEST_FAILING_MALLOC_H
+static inline int lines_count_deltas(void *context, const raaf_delta_t *delta) {
+    ++*(int *)context;
+    return RAAF_OK;
+}
+
+/* Memory runs out at each allocation in turn: the stream says so, or is whole. */
+static inline void lines_check_memory(const raaf_dialect_t *dialect, const char *lines, int deltas,
+                                      long at_least) {
+    raaf_buffer_t stream;
+    int rc = RAAF_NO_MEMORY;
+    long allowed;
+
+    lines_make_stream(dialect, &stream, lines, strlen(lines));
+    for (allowed = 0; rc == RAAF_NO_MEMORY && allowed < 1000; allowed++) {
+        raaf_decoder_t decoder;
+        int counted = 0;
+
+        raaf_decoder_init(&decoder, dialect, lines_count_deltas, &counted, 0, 0);
+        memory_runs_out_after(allowed);
+        raaf_decoder_feed(&decoder, stream.bytes, stream.len);
+        rc = raaf_decoder_finish(&decoder, true);
+        memory_is_back();
+        CHECK(rc == RAAF_NO_MEMORY || (rc == RAAF_OK && counted == deltas));
+        raaf_decoder_free(&decoder);
+    }
+    CHECK_EQ_INT(rc, RAAF_OK);
+    CHECK(allowed > at_least);
+    raaf_buffer_free(&stream);
+}
+#endif
 
 #endif

@@ -491,7 +491,7 @@ TEST(anthropic_answer_cut_off_after_any_event_before_its_stop_reason_is_truncate
         const char *const start = WHOLE;
 
         end++;
-        lines_make_stream(&stream, start, (size_t)(end - start));
+        lines_make_stream(&raaf_dialect_anthropic, &stream, start, (size_t)(end - start));
         transcript_init(&transcript);
         CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript),
                      RAAF_TRUNCATED);
@@ -779,7 +779,7 @@ TEST(anthropic_receiver_stops_the_stream_at_any_delta) {
     raaf_buffer_t stream;
     transcript_t whole;
 
-    lines_make_stream(&stream, FULL, sizeof FULL - 1);
+    lines_make_stream(&raaf_dialect_anthropic, &stream, FULL, sizeof FULL - 1);
     transcript_init(&whole);
     CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &whole), RAAF_OK);
     CHECK_EQ_UINT(whole.deltas, 19);
@@ -809,7 +809,7 @@ TEST(anthropic_reports_that_memory_ran_out) {
     int rc = RAAF_NO_MEMORY;
     long allowed;
 
-    lines_make_stream(&stream, FULL, sizeof FULL - 1);
+    lines_make_stream(&raaf_dialect_anthropic, &stream, FULL, sizeof FULL - 1);
     for (allowed = 0; rc == RAAF_NO_MEMORY && allowed < 1000; allowed++) {
         raaf_decoder_t decoder;
         int deltas = 0;

@@ -27,6 +27,17 @@ TEST(json_text_escapes_what_json_wants_escaped) {
     CHECK_STRING("a\nb\0c\x1F\x7F", "\"a\\u000ab\\u0000c\\u001f\x7F\"");
 }
 
+TEST(json_text_writes_a_piece_without_quotes) {
+    raaf_buffer_t out;
+
+    raaf_buffer_init(&out, 1 << 10);
+    CHECK_EQ_INT(raaf_json_text_piece(&out, (raaf_slice_t){"a\nb", 3}), RAAF_OK);
+    CHECK_EQ_INT(raaf_json_text_piece(&out, (raaf_slice_t){NULL, 0}), RAAF_OK);
+    CHECK_EQ_INT(raaf_json_text_piece(&out, (raaf_slice_t){"\"", 1}), RAAF_OK);
+    CHECK_EQ_STR(out.bytes, out.len, "a\\u000ab\\\"");
+    raaf_buffer_free(&out);
+}
+
 TEST(json_text_keeps_to_the_limit) {
     raaf_buffer_t out;
 

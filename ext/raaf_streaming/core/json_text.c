@@ -20,10 +20,10 @@ static int write_escape(raaf_buffer_t *out, char byte) {
     return raaf_buffer_append(out, escape, strlen(escape));
 }
 
-int raaf_json_text_string(raaf_buffer_t *out, raaf_slice_t text) {
+int raaf_json_text_piece(raaf_buffer_t *out, raaf_slice_t text) {
     const char *at = text.len > 0 ? text.bytes : "";
     const char *end = at + text.len;
-    int rc = raaf_buffer_append(out, "\"", 1);
+    int rc = RAAF_OK;
 
     while (rc == RAAF_OK && at < end) {
         const char *plain = at;
@@ -33,6 +33,13 @@ int raaf_json_text_string(raaf_buffer_t *out, raaf_slice_t text) {
         rc = raaf_buffer_append(out, plain, (size_t)(at - plain));
         if (rc == RAAF_OK && at < end) rc = write_escape(out, *at++);
     }
+    return rc;
+}
+
+int raaf_json_text_string(raaf_buffer_t *out, raaf_slice_t text) {
+    int rc = raaf_buffer_append(out, "\"", 1);
+
+    if (rc == RAAF_OK) rc = raaf_json_text_piece(out, text);
     return rc == RAAF_OK ? raaf_buffer_append(out, "\"", 1) : rc;
 }
 

@@ -13,6 +13,9 @@
  */
 int raaf_json_text_string(raaf_buffer_t *out, raaf_slice_t text);
 
+/* The same without the quotes: a piece of a string, whose characters may go on in the next one. */
+int raaf_json_text_piece(raaf_buffer_t *out, raaf_slice_t text);
+
 /* An object that is laid over another may have so many members. */
 #define RAAF_JSON_TEXT_MAX_MEMBERS 64
 

@@ -34,8 +34,8 @@ module RAAF
     # A real HTTP/1.1 server on loopback that answers like an AI provider: on time, slowly, wrongly or not
     # at all, as a test scripts it. Without a script it tells something pleasant at a model's pace.
     #
-    # It speaks the OpenAI chat format at `POST …/chat/completions` under any prefix, and Anthropic's at
-    # `POST …/v1/messages`; scripts made of bytes answer on any path, so that every provider's format can be played.
+    # It speaks the format of the path it is asked at ({Wires::ROUTES}): OpenAI's chat completions and Responses,
+    # Anthropic's Messages; scripts made of bytes answer on any path, so that any other format can be played.
     # Every method may be called from any thread.
     #
     # @example

@@ -1,7 +1,10 @@
 # frozen_string_literal: true
 
 require_relative "anthropic_wire"
+require_relative "gemini_wire"
+require_relative "ollama_wire"
 require_relative "openai_chat_wire"
+require_relative "openai_responses_wire"
 
 module RAAF
   module Testing
@@ -15,7 +18,10 @@ module RAAF
       # Routes and the classes that answer there; the first that matches counts.
       ROUTES = {
         %r{/chat/completions\z} => OpenAIChatWire,
-        %r{/v1/messages\z} => AnthropicWire
+        %r{/v1/messages\z} => AnthropicWire,
+        %r{/responses\z} => OpenAIResponsesWire,
+        /:(?:streamGenerateContent|generateContent)\z/ => GeminiWire,
+        %r{/api/chat\z} => OllamaWire
       }.freeze
 
       module_function
@@ -31,6 +37,7 @@ module RAAF
       # @return [OpenAIChatWire, Object] a wire for one answer
       def for(request)
         model = request.json[:model] if request.json.is_a?(Hash)
+        model ||= request.route[%r{/models/([^/:]+):}, 1]
         model ? class_for(request).new(model: model) : class_for(request).new
       end
 

@@ -45,6 +45,8 @@ module RAAF
         DEFAULT_BASE_URL = "https://api.anthropic.com"
         # Where the key may stand in the environment.
         KEY_VARIABLES = %w[ANTHROPIC_API_KEY].freeze
+        # What it can; see {Models::HTTPProvider::CAPABILITIES}.
+        CAPABILITIES = %i[text reasoning tools images files structured_output citations].freeze
         # Where a bearer token may stand in the environment; it counts where there is no key.
         TOKEN_VARIABLES = %w[ANTHROPIC_AUTH_TOKEN].freeze
         # Where the address may stand in the environment.

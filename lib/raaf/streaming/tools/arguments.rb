@@ -2,6 +2,7 @@
 
 require "json"
 require_relative "../../errors"
+require_relative "../foreign_json"
 
 module RAAF
   module Streaming
@@ -34,7 +35,7 @@ module RAAF
         def parse(json)
           return {} if json.strip.empty?
 
-          parsed = JSON.parse(json, symbolize_names: true)
+          parsed = ForeignJSON.parse(json)
           return parsed if parsed.is_a?(Hash)
 
           raise ArgumentError, "the arguments must be a JSON object, not #{json[0, 100]}"

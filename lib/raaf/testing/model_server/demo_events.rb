@@ -23,6 +23,25 @@ module RAAF
 
         # @return [Array(Numeric, String), nil] seconds to wait and the bytes that come then; nil after the last
         def next
+          waited = 0
+          while (delay, bytes = following)
+            waited += delay
+            return [waited, bytes] unless bytes.empty?
+          end
+        end
+
+        # @yieldparam event [Array(Numeric, String)]
+        # @return [void]
+        def each
+          while (event = self.next)
+            yield event
+          end
+        end
+
+        private
+
+        # Formats that have no event for something write "" for it.
+        def following
           @position += 1
           return [@first_delay, @wire.role] if @position.zero?
 
@@ -33,14 +52,6 @@ module RAAF
           @closing_events ||= @closing.call.reject(&:empty?)
           bytes = @closing_events[index - @pieces.size]
           bytes && [0, bytes]
-        end
-
-        # @yieldparam event [Array(Numeric, String)]
-        # @return [void]
-        def each
-          while (event = self.next)
-            yield event
-          end
         end
       end
     end

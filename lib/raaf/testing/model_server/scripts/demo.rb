@@ -11,6 +11,10 @@ module RAAF
           # Seconds before the first delta.
           FIRST_DELAY = 0.25
 
+          # Names of the limit of tokens, with one provider and another.
+          LIMITS = %i[max_completion_tokens max_tokens max_output_tokens maxOutputTokens num_predict].freeze
+          private_constant :LIMITS
+
           # @api private
           # @param tokens [Integer, nil] exactly so many deltas; nil: 60 to 120 words
           # @param delay [Numeric, nil] seconds between deltas; nil: about 1 / {PACE}, varying a little
@@ -55,8 +59,8 @@ module RAAF
             return [405, "Send the conversation with POST."] unless request.http_method == "POST"
             return [400, "The body is not a JSON object."] unless request.json.is_a?(Hash)
 
-            messages = request.json[:messages]
-            return if messages.is_a?(Array) && messages.any? && messages.all?(Hash)
+            messages = Prompt.messages(request)
+            return if messages.any? && messages.all?(Hash)
 
             [400, "The parameter 'messages' must be a list of messages."]
           end
@@ -76,7 +80,8 @@ module RAAF
 
           # @return [Array] the pieces that fit the request's limit, and the finish reason
           def limited(pieces, request)
-            limit = request.json[:max_completion_tokens] || request.json[:max_tokens]
+            inner = request.json.values_at(:generationConfig, :options).grep(Hash).first || {}
+            limit = {**inner, **request.json}.values_at(*LIMITS).compact.first
             return [pieces, "stop"] unless limit.is_a?(Integer) && limit.between?(0, pieces.size - 1)
 
             [pieces.first(limit), "length"]
