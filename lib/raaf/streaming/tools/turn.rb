@@ -133,7 +133,7 @@ module RAAF
 
         # @return [Array<Outcome>] what was taken, in the order of the calls; a call that has not ended is an error
         def outcomes
-          @calls.map { |call| @taken[call] || Outcome.new(call: call, error: tool_error(call, "was interrupted")) }
+          @calls.map { |call| @taken[call] || interrupted(call) }
         end
 
         # @return [String] short: no argument and nothing of the context
@@ -159,7 +159,7 @@ module RAAF
         # Whatever happens to the thread, the call comes to an end.
         def run(call, ready)
           outcome = Outcome.new(call: call, error: tool_error(call, "ended its thread"))
-          outcome = perform(call) unless @abandoned
+          outcome = @abandoned ? interrupted(call) : perform(call)
         ensure
           add(outcome, ready)
         end
@@ -190,6 +190,10 @@ module RAAF
 
         def unknown(call)
           failed(call, "does not exist; there are: #{@set.names.join(", ")}")
+        end
+
+        def interrupted(call)
+          Outcome.new(call: call, error: tool_error(call, "was interrupted"))
         end
 
         def refused(call)
