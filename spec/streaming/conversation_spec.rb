@@ -115,7 +115,14 @@ RSpec.describe "A conversation" do
     end
     talk({deltas: ["Hi"]}, conversation_store: broken.new) do |runner, _|
       chunks = []
-      expect { runner.run_and_stream("Hello", session_id: "1") { |chunk| chunks << chunk } }.to raise_error(IOError)
+      expect {
+        runner.run_and_stream("Hello", session_id: "1") { |chunk|
+          chunks << chunk
+        }
+      }.to raise_error(RAAF::Errors::Error, /disk full/) do |error|
+        expect(error.cause).to be_a(IOError)
+        expect(error.partial_text).to eq("Hi")
+      end
       expect(chunks.last).to be_error
     end
   end

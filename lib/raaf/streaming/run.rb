@@ -167,7 +167,7 @@ module RAAF
         return unless why
 
         raise Errors::MaxTurnsError.new("the model still calls tools after #{why}", partial_text: native.delivered_text,
-          **call.details)
+          messages: call.messages + [call.assistant_message(native)], **call.details)
       end
 
       # The sums of all turns; `raw` is the last one's.
