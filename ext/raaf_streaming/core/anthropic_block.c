@@ -6,17 +6,12 @@
 
 #include <string.h>
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
     return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
 }
 
 static int append(raaf_buffer_t *buffer, raaf_slice_t slice) {
-    return capped(raaf_buffer_append(buffer, slice.bytes, slice.len));
+    return raaf_capped(raaf_buffer_append(buffer, slice.bytes, slice.len));
 }
 
 static int append_text(raaf_buffer_t *buffer, const char *text) {
@@ -90,7 +85,7 @@ int raaf_anthropic_block_say(raaf_anthropic_block_t *block, raaf_slice_t text,
         return raaf_delta_sink_text(sink, chunk_type(block), 0, &block->open_text, text.bytes,
                                     text.len);
     }
-    rc = capped(raaf_utf8_repair(&block->open_text, text.bytes, text.len, &block->text));
+    rc = raaf_capped(raaf_utf8_repair(&block->open_text, text.bytes, text.len, &block->text));
     return rc == RAAF_OK ? hand_over_text(block, start, sink) : rc;
 }
 
@@ -105,7 +100,8 @@ int raaf_anthropic_block_cite(raaf_anthropic_block_t *block, raaf_slice_t citati
 }
 
 int raaf_anthropic_block_input(raaf_anthropic_block_t *block, raaf_slice_t piece) {
-    return capped(raaf_utf8_repair(&block->open_piece, piece.bytes, piece.len, &block->pieces));
+    return raaf_capped(
+        raaf_utf8_repair(&block->open_piece, piece.bytes, piece.len, &block->pieces));
 }
 
 static int append_member(raaf_buffer_t *members, const char *key) {
@@ -118,7 +114,7 @@ static int append_member(raaf_buffer_t *members, const char *key) {
 static int append_text_member(raaf_buffer_t *members, const char *key, raaf_slice_t text) {
     const int rc = append_member(members, key);
 
-    return rc == RAAF_OK ? capped(raaf_json_text_string(members, text)) : rc;
+    return rc == RAAF_OK ? raaf_capped(raaf_json_text_string(members, text)) : rc;
 }
 
 static int note_text(raaf_anthropic_block_t *block, const raaf_anthropic_said_t *said,
@@ -206,13 +202,13 @@ int raaf_anthropic_block_end_text(raaf_anthropic_block_t *block, raaf_delta_sink
     if (!block->keeps_text) {
         return raaf_delta_sink_end_text(sink, chunk_type(block), 0, &block->open_text);
     }
-    rc = capped(raaf_utf8_finish(&block->open_text, &block->text));
+    rc = raaf_capped(raaf_utf8_finish(&block->open_text, &block->text));
     return rc == RAAF_OK ? hand_over_text(block, start, sink) : rc;
 }
 
 /* A block of a server tool whose input is no object was cut off: nobody could take it back. */
 static int end_other(raaf_anthropic_block_t *block, raaf_delta_sink_t *sink) {
-    int rc = capped(raaf_utf8_finish(&block->open_piece, &block->pieces));
+    int rc = raaf_capped(raaf_utf8_finish(&block->open_piece, &block->pieces));
 
     if (rc == RAAF_OK && block->pieces.len > 0) {
         rc = check_object(slice_of(&block->pieces));

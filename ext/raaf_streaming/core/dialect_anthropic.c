@@ -80,9 +80,9 @@ static int open_block(anthropic_t *answer, raaf_anthropic_kind_t kind,
     int rc;
 
     raaf_anthropic_block_init(&block, answer->said.index, kind);
-    rc = raaf_buffer_append(&answer->blocks, (const char *)&block, sizeof block);
+    rc = raaf_buffer_push(&answer->blocks, &block, sizeof block);
     if (rc == RAAF_OK) *opened = block_at(answer, block_count(answer) - 1);
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
+    return rc;
 }
 
 /* ---- blocks ---- */

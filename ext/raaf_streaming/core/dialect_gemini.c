@@ -54,11 +54,6 @@ static choice_t *choice_at(const gemini_t *gemini, size_t i) {
     return (choice_t *)(void *)gemini->choices.bytes + i;
 }
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
     return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
 }
@@ -119,7 +114,7 @@ static int write_args(const raaf_gemini_said_t *said, const raaf_gemini_part_t *
 
         rc = raaf_gemini_args_add(args, &piece, json);
     }
-    return capped(rc);
+    return raaf_capped(rc);
 }
 
 /* {"functionCall":{"id":…,"name":…,"args":…},"thoughtSignature":…} of a call that was streamed. */
@@ -153,7 +148,7 @@ static int hand_over_call_part(gemini_t *gemini, const choice_t *choice,
     raaf_buffer_t *json = empty_json(gemini);
     const int rc = write_part(call, &choice->signature, json);
 
-    if (rc != RAAF_OK) return capped(rc);
+    if (rc != RAAF_OK) return raaf_capped(rc);
     return raaf_delta_sink_json(&gemini->sink, RAAF_CHUNK_PART, choice->index, slice_of(json));
 }
 
@@ -165,7 +160,7 @@ static int end_call(gemini_t *gemini, choice_t *choice, const raaf_gemini_part_t
 
     choice->in_call = false;
     if (choice->torn) return RAAF_OK;
-    if ((rc = capped(raaf_gemini_args_end(&choice->args, json))) != RAAF_OK) return rc;
+    if ((rc = raaf_capped(raaf_gemini_args_end(&choice->args, json))) != RAAF_OK) return rc;
     if (json->len > 0) rc = raaf_tool_call_add(call, slice_of(json), &gemini->sink);
     if (rc == RAAF_OK && part != NULL) {
         rc = raaf_delta_sink_json(&gemini->sink, RAAF_CHUNK_PART, choice->index,
@@ -181,7 +176,7 @@ static int keep_signature(gemini_t *gemini, choice_t *choice, const raaf_gemini_
 
     if (signature.len == 0) return RAAF_OK;
     choice->signature.len = 0;
-    return capped(raaf_buffer_append(&choice->signature, signature.bytes, signature.len));
+    return raaf_capped(raaf_buffer_append(&choice->signature, signature.bytes, signature.len));
 }
 
 /* What the part says of the open call; [is_new]: nothing was said of it before. */
@@ -281,7 +276,7 @@ static int find_slot(gemini_t *gemini, uint32_t index, size_t *slot) {
     if (known != NULL) return RAAF_OK;
     raaf_gemini_args_init(&choice.args);
     raaf_buffer_init(&choice.signature, MAX_SIGNATURE);
-    rc = capped(raaf_buffer_append(&gemini->choices, (const char *)&choice, sizeof choice));
+    rc = raaf_buffer_push(&gemini->choices, &choice, sizeof choice);
     if (rc == RAAF_OK) gemini->settled = false;
     return rc;
 }

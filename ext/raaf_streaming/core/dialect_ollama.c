@@ -159,11 +159,9 @@ static int set_label(ollama_t *ollama, raaf_range_t *range, const raaf_json_valu
 
 static int on_call(ollama_t *ollama, const raaf_json_value_t *value) {
     const call_t call = {0};
-    int rc;
 
     if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    rc = raaf_buffer_append(&ollama->said_calls, (const char *)&call, sizeof call);
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
+    return raaf_buffer_push(&ollama->said_calls, &call, sizeof call);
 }
 
 static int on_index(ollama_t *ollama, const raaf_json_value_t *value) {

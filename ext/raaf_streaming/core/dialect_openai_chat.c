@@ -53,15 +53,6 @@ static choice_t *choice_at(const chat_t *chat, size_t i) {
     return (choice_t *)(void *)chat->choices.bytes + i;
 }
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    return capped(raaf_buffer_append(buffer, item, size));
-}
-
 /* ---- handing over: text ---- */
 
 static int hand_over_open_text(chat_t *chat, raaf_chunk_type_t type, size_t slot,
@@ -344,7 +335,7 @@ static int find_slot(chat_t *chat, uint32_t index, size_t *slot) {
     for (*slot = 0; *slot < choice_count(chat); (*slot)++) {
         if (choice_at(chat, *slot)->index == index) return RAAF_OK;
     }
-    rc = push(&chat->choices, &choice, sizeof choice);
+    rc = raaf_buffer_push(&chat->choices, &choice, sizeof choice);
     if (rc == RAAF_OK) chat->settled = false;
     return rc;
 }

@@ -75,11 +75,6 @@ static part_t *part_at(const responses_t *responses, size_t i) {
     return (part_t *)(void *)responses->parts.bytes + i;
 }
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static item_t *item_by_index(const responses_t *responses, int64_t index) {
     for (size_t i = item_count(responses); i > 0; i--) {
         if (item_at(responses, i - 1)->index == index) return item_at(responses, i - 1);
@@ -117,9 +112,9 @@ static int add_item(responses_t *responses, int64_t index, raaf_slice_t id, item
     int rc;
 
     raaf_buffer_init(&item.id, RAAF_TOOL_CALLS_MAX_LABEL);
-    rc = capped(raaf_buffer_append(&item.id, id.bytes, id.len));
+    rc = raaf_capped(raaf_buffer_append(&item.id, id.bytes, id.len));
     if (rc == RAAF_OK) {
-        rc = capped(raaf_buffer_append(&responses->items, (const char *)&item, sizeof item));
+        rc = raaf_buffer_push(&responses->items, &item, sizeof item);
     }
     if (rc != RAAF_OK) {
         raaf_buffer_free(&item.id);
@@ -201,7 +196,7 @@ static int begin_part(responses_t *responses, item_t *item, raaf_responses_kind_
     raaf_utf8_carry_t none = {0};
     int rc;
 
-    rc = capped(raaf_buffer_append(&responses->parts, (const char *)&part, sizeof part));
+    rc = raaf_buffer_push(&responses->parts, &part, sizeof part);
     if (rc != RAAF_OK) return rc;
     *begun = part_at(responses, part_count(responses) - 1);
     item->told |= KIND(kind);

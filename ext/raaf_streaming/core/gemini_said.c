@@ -218,13 +218,6 @@ static raaf_gemini_said_piece_t *piece_now(const raaf_gemini_said_t *said) {
     return piece_at(said, piece_count(said) - 1);
 }
 
-/* The caps are the limits of the buffers. */
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    const int rc = raaf_buffer_append(buffer, item, size);
-
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 /* ---- reading: what stands where ---- */
 
 /* What carries the answer must not be dropped in silence: there a wrong type is an error. */
@@ -257,7 +250,7 @@ static int on_candidate(raaf_gemini_said_t *said, const raaf_json_value_t *value
                                                .first_source = source_count(said)};
 
     if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    return push(&said->candidates, &candidate, sizeof candidate);
+    return raaf_buffer_push(&said->candidates, &candidate, sizeof candidate);
 }
 
 static int on_index(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
@@ -290,7 +283,7 @@ static int on_part(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
 
     if (value->type == RAAF_JSON_CLOSE_OBJECT) return end_part(said, value);
     if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    rc = push(&said->parts, &part, sizeof part);
+    rc = raaf_buffer_push(&said->parts, &part, sizeof part);
     if (rc == RAAF_OK) candidate_now(said)->part_count++;
     return rc;
 }
@@ -326,7 +319,7 @@ static int on_piece(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
     int rc;
 
     if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    rc = push(&said->pieces, &piece, sizeof piece);
+    rc = raaf_buffer_push(&said->pieces, &piece, sizeof piece);
     if (rc == RAAF_OK) part_now(said)->piece_count++;
     return rc;
 }
@@ -393,7 +386,7 @@ static int on_source(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
 
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
     rc = raaf_notes_set(&said->notes, &source, value->bytes, value->len);
-    if (rc == RAAF_OK) rc = push(&said->sources, &source, sizeof source);
+    if (rc == RAAF_OK) rc = raaf_buffer_push(&said->sources, &source, sizeof source);
     if (rc == RAAF_OK) candidate_now(said)->source_count++;
     return rc;
 }

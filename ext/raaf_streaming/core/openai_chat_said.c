@@ -280,13 +280,6 @@ static raaf_chat_detail_t *detail_now(const raaf_chat_said_t *said) {
     return detail_at(said, detail_count(said) - 1);
 }
 
-/* The caps are the limits of the buffers. */
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    const int rc = raaf_buffer_append(buffer, item, size);
-
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 /* ---- reading ---- */
 
 static int begin_choice(raaf_chat_said_t *said) {
@@ -294,12 +287,12 @@ static int begin_choice(raaf_chat_said_t *said) {
                                             .details = {.first = detail_count(said)},
                                             .extras = {.first = extra_count(said)}};
 
-    return push(&said->choices, &choice, sizeof choice);
+    return raaf_buffer_push(&said->choices, &choice, sizeof choice);
 }
 
 static int begin_fragment(raaf_chat_said_t *said, bool has_index) {
     const raaf_chat_fragment_t fragment = {.has_index = has_index};
-    const int rc = push(&said->fragments, &fragment, sizeof fragment);
+    const int rc = raaf_buffer_push(&said->fragments, &fragment, sizeof fragment);
 
     if (rc == RAAF_OK) choice_now(said)->fragments.count++;
     return rc;
@@ -307,7 +300,7 @@ static int begin_fragment(raaf_chat_said_t *said, bool has_index) {
 
 static int begin_detail(raaf_chat_said_t *said) {
     const raaf_chat_detail_t detail = {.kind = RAAF_DETAIL_WHOLE};
-    const int rc = push(&said->details, &detail, sizeof detail);
+    const int rc = raaf_buffer_push(&said->details, &detail, sizeof detail);
 
     if (rc == RAAF_OK) choice_now(said)->details.count++;
     return rc;
@@ -323,7 +316,7 @@ static int add_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
 
     if (range->len == 0) range->start = said->texts[channel].len;
     range->len += value->len;
-    return push(&said->texts[channel], value->bytes, value->len);
+    return raaf_buffer_append(&said->texts[channel], value->bytes, value->len);
 }
 
 static int set_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
@@ -351,7 +344,7 @@ static int add_extra(raaf_chat_said_t *said, raaf_chat_extra_kind_t kind,
 
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
     rc = raaf_notes_set(&said->notes, &extra.json, value->bytes, value->len);
-    if (rc == RAAF_OK) rc = push(&said->extras, &extra, sizeof extra);
+    if (rc == RAAF_OK) rc = raaf_buffer_push(&said->extras, &extra, sizeof extra);
     if (rc == RAAF_OK) choice_now(said)->extras.count++;
     return rc;
 }

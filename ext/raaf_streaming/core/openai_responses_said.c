@@ -241,19 +241,12 @@ static raaf_responses_item_t *item_now(const raaf_responses_said_t *said) {
     return item_at(said, raaf_responses_said_item_count(said) - 1);
 }
 
-/* The caps are the limits of the buffers. */
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    const int rc = raaf_buffer_append(buffer, item, size);
-
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 /* ---- reading ---- */
 
 static int begin_item(raaf_responses_said_t *said) {
     const raaf_responses_item_t item = {.first_piece = raaf_responses_said_piece_count(said)};
 
-    return push(&said->items, &item, sizeof item);
+    return raaf_buffer_push(&said->items, &item, sizeof item);
 }
 
 /* What stands in the event itself, and in no item, belongs to an item that says nothing else. */
@@ -261,7 +254,7 @@ static int begin_piece(raaf_responses_said_t *said, raaf_responses_kind_t kind) 
     const raaf_responses_piece_t piece = {.kind = kind};
     int rc = raaf_responses_said_item_count(said) == 0 ? begin_item(said) : RAAF_OK;
 
-    if (rc == RAAF_OK) rc = push(&said->pieces, &piece, sizeof piece);
+    if (rc == RAAF_OK) rc = raaf_buffer_push(&said->pieces, &piece, sizeof piece);
     if (rc == RAAF_OK) item_now(said)->piece_count++;
     return rc;
 }

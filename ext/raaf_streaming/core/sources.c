@@ -50,7 +50,7 @@ static int remember(raaf_sources_t *sources, raaf_slice_t key) {
     if (sources->count++ == RAAF_SOURCES_MAX) return RAAF_EVENT_TOO_LARGE;
     rc = raaf_buffer_append(seen, (const char *)&key.len, sizeof key.len);
     if (rc == RAAF_OK) rc = raaf_buffer_append(seen, key.bytes, key.len);
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
+    return raaf_capped(rc);
 }
 
 /* ---- one source ---- */

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
     return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
 }
@@ -70,7 +65,7 @@ int raaf_tool_calls_begin(raaf_tool_calls_t *calls, uint32_t choice, int64_t ind
     raaf_buffer_init(&call.id, RAAF_TOOL_CALLS_MAX_LABEL);
     raaf_buffer_init(&call.name, RAAF_TOOL_CALLS_MAX_LABEL);
     raaf_buffer_init(&call.arguments, RAAF_TOOL_CALLS_MAX_ARGUMENTS);
-    rc = capped(raaf_buffer_append(&calls->list, (const char *)&call, sizeof call));
+    rc = raaf_buffer_push(&calls->list, &call, sizeof call);
     if (rc == RAAF_OK) *begun = raaf_tool_calls_at(calls, raaf_tool_calls_count(calls) - 1);
     return rc;
 }
@@ -78,9 +73,9 @@ int raaf_tool_calls_begin(raaf_tool_calls_t *calls, uint32_t choice, int64_t ind
 int raaf_tool_call_label(raaf_tool_call_t *call, raaf_slice_t id, raaf_slice_t name) {
     int rc = RAAF_OK;
 
-    if (call->id.len == 0) rc = capped(raaf_buffer_append(&call->id, id.bytes, id.len));
+    if (call->id.len == 0) rc = raaf_capped(raaf_buffer_append(&call->id, id.bytes, id.len));
     if (rc == RAAF_OK && !same(&call->name, name)) {
-        rc = capped(raaf_buffer_append(&call->name, name.bytes, name.len));
+        rc = raaf_capped(raaf_buffer_append(&call->name, name.bytes, name.len));
     }
     return rc;
 }
@@ -108,8 +103,8 @@ static int put_fragment(raaf_delta_sink_t *sink, const raaf_tool_call_t *call, s
 
 int raaf_tool_call_add(raaf_tool_call_t *call, raaf_slice_t arguments, raaf_delta_sink_t *sink) {
     const size_t start = call->arguments.len;
-    const int rc =
-        capped(raaf_utf8_repair(&call->open, arguments.bytes, arguments.len, &call->arguments));
+    const int rc = raaf_capped(
+        raaf_utf8_repair(&call->open, arguments.bytes, arguments.len, &call->arguments));
 
     return rc == RAAF_OK ? put_fragment(sink, call, start) : rc;
 }
@@ -119,7 +114,7 @@ int raaf_tool_call_close(raaf_tool_call_t *call, raaf_delta_sink_t *sink) {
     int rc;
 
     if (call->whole) return RAAF_OK;
-    rc = capped(raaf_utf8_finish(&call->open, &call->arguments));
+    rc = raaf_capped(raaf_utf8_finish(&call->open, &call->arguments));
     if (rc == RAAF_OK && call->arguments.len > start) rc = put_fragment(sink, call, start);
     if (rc != RAAF_OK) return rc;
     call->whole = true;
