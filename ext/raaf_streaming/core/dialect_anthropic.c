@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAX_RAW_MESSAGE ((size_t)4 << 10)
-
 /* What is kept of the usage until now. The objects seen have some hundred bytes. */
 #define MAX_USAGE ((size_t)16 << 10)
 
@@ -302,12 +300,11 @@ static int hand_over_said(anthropic_t *answer) {
 /* Some gateways leave the type of an error's event out. */
 static bool is_fault(const raaf_anthropic_said_t *said) {
     return said->event == RAAF_ANTHROPIC_ERROR ||
-           (said->event == RAAF_ANTHROPIC_UNKNOWN &&
-            (said->fault.len > 0 || said->fault_message.len > 0));
+           (said->event == RAAF_ANTHROPIC_UNKNOWN && said->fault.given);
 }
 
-static int fail(anthropic_t *answer, const raaf_fault_t *fault) {
-    const int rc = raaf_delta_sink_fault(&answer->sink, fault);
+static int fail(anthropic_t *answer, const raaf_said_fault_t *fault) {
+    const int rc = raaf_said_put_fault(&answer->said.notes, fault, &answer->sink);
 
     if (rc != RAAF_PROVIDER_ERROR) return rc;
     answer->failed = true;
@@ -317,31 +314,24 @@ static int fail(anthropic_t *answer, const raaf_fault_t *fault) {
 
 static int hand_over_fault(anthropic_t *answer, const raaf_sse_event_t *event) {
     raaf_anthropic_said_t *said = &answer->said;
-    raaf_range_t json = said->fault;
+    raaf_said_fault_t *fault = &said->fault;
     int rc = RAAF_OK;
 
-    if (json.len == 0) rc = raaf_notes_set(&said->notes, &json, event->data, event->data_len);
+    if (fault->json.len == 0)
+        rc = raaf_notes_set(&said->notes, &fault->json, event->data, event->data_len);
     if (rc != RAAF_OK) return rc;
-    return fail(answer,
-                &(raaf_fault_t){
-                    .json = get(answer, json),
-                    .message = get(answer, said->fault_message.len > 0 ? said->fault_message
-                                                                       : said->root_message),
-                    .type = get(answer, said->fault_type),
-                    .code = get(answer, said->fault_code),
-                });
+    if (fault->message.len == 0) fault->message = said->root_message;
+    return fail(answer, fault);
 }
 
 /* An event named "error" that is no object: what it says is the message. */
 static int hand_over_raw_fault(anthropic_t *answer, const raaf_sse_event_t *event) {
-    raaf_range_t message = {0};
+    raaf_said_fault_t fault = {0};
     int rc;
 
     raaf_anthropic_said_forget(&answer->said);
-    rc = raaf_notes_set_start(&answer->said.notes, &message, event->data, event->data_len,
-                              MAX_RAW_MESSAGE);
-    if (rc != RAAF_OK) return rc;
-    return fail(answer, &(raaf_fault_t){.json = {"", 0}, .message = get(answer, message)});
+    rc = raaf_said_raw_fault(&answer->said.notes, &fault, event->data, event->data_len);
+    return rc == RAAF_OK ? fail(answer, &fault) : rc;
 }
 
 /* ---- the dialect ---- */

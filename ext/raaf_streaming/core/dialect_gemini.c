@@ -339,22 +339,14 @@ static int hand_over_said(gemini_t *gemini) {
 }
 
 static int hand_over_fault(gemini_t *gemini, const raaf_sse_event_t *event) {
-    raaf_gemini_said_t *said = &gemini->said;
-    raaf_fault_t fault;
+    raaf_said_fault_t *fault = &gemini->said.fault;
     int rc = RAAF_OK;
 
-    if (said->fault_json.len == 0) {
-        rc = raaf_notes_set(&said->notes, &said->fault_json, event->data, event->data_len);
+    if (fault->json.len == 0) {
+        rc = raaf_notes_set(&gemini->said.notes, &fault->json, event->data, event->data_len);
     }
     if (rc != RAAF_OK) return rc;
-    fault = (raaf_fault_t){
-        .json = raaf_notes_get(&said->notes, said->fault_json),
-        .message = raaf_notes_get(&said->notes, said->fault_message),
-        .type = raaf_notes_get(&said->notes, said->fault_status),
-        .code = raaf_notes_get(&said->notes, said->fault_code),
-        .param = {"", 0},
-    };
-    rc = raaf_delta_sink_fault(&gemini->sink, &fault);
+    rc = raaf_said_put_fault(&gemini->said.notes, fault, &gemini->sink);
     gemini->done = rc == RAAF_PROVIDER_ERROR;
     return rc;
 }
@@ -439,7 +431,7 @@ static bool is_mark(const raaf_sse_event_t *event) {
 static int read_event(gemini_t *gemini, const raaf_sse_event_t *event) {
     const int rc = raaf_gemini_said_read(&gemini->said, event->data, event->data_len);
 
-    return rc == RAAF_OK && !gemini->said.has_fault ? try_calls(gemini) : rc;
+    return rc == RAAF_OK && !gemini->said.fault.given ? try_calls(gemini) : rc;
 }
 
 static int gemini_event(void *state, const raaf_sse_event_t *event) {
@@ -451,7 +443,7 @@ static int gemini_event(void *state, const raaf_sse_event_t *event) {
     rc = read_event(gemini, event);
     if (raaf_dialect_malformed(rc)) tear_calls(gemini);
     if (rc != RAAF_OK) return rc;
-    if (gemini->said.has_fault) return hand_over_fault(gemini, event);
+    if (gemini->said.fault.given) return hand_over_fault(gemini, event);
     return gemini->said.known ? hand_over_said(gemini) : RAAF_UNKNOWN_EVENT;
 }
 

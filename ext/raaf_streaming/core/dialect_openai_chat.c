@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAX_RAW_MESSAGE ((size_t)4 << 10)
-
 /* Memory that a silent stream may hold on to. */
 #define KEEP_BYTES 1024
 
@@ -378,16 +376,8 @@ static int hand_over_said(chat_t *chat) {
     return rc == RAAF_OK && raaf_chat_said_nothing(said) ? RAAF_UNKNOWN_EVENT : rc;
 }
 
-static int emit_fault(chat_t *chat, raaf_slice_t json, const raaf_chat_fault_fields_t *fields) {
-    const raaf_notes_t *notes = &chat->said.notes;
-    const raaf_fault_t fault = {
-        .json = json,
-        .message = raaf_notes_get(notes, fields->message),
-        .type = raaf_notes_get(notes, fields->type),
-        .code = raaf_notes_get(notes, fields->code),
-        .param = raaf_notes_get(notes, fields->param),
-    };
-    const int rc = raaf_delta_sink_fault(&chat->sink, &fault);
+static int emit_fault(chat_t *chat, const raaf_said_fault_t *fault) {
+    const int rc = raaf_said_put_fault(&chat->said.notes, fault, &chat->sink);
 
     if (rc != RAAF_PROVIDER_ERROR) return rc;
     chat->failed = true;
@@ -397,26 +387,25 @@ static int emit_fault(chat_t *chat, raaf_slice_t json, const raaf_chat_fault_fie
 
 static int hand_over_fault(chat_t *chat, const raaf_sse_event_t *event) {
     raaf_chat_said_t *said = &chat->said;
+    raaf_said_fault_t *fault =
+        said->fault == RAAF_CHAT_FAULT_ROOT ? &said->root_fields : &said->fault_fields;
     int rc;
 
     if (said->fault != RAAF_CHAT_FAULT_OBJECT) {
-        rc = raaf_notes_set(&said->notes, &said->fault_json, event->data, event->data_len);
+        rc = raaf_notes_set(&said->notes, &fault->json, event->data, event->data_len);
         if (rc != RAAF_OK) return rc;
     }
-    return emit_fault(chat, raaf_notes_get(&said->notes, said->fault_json),
-                      said->fault == RAAF_CHAT_FAULT_ROOT ? &said->root_fields
-                                                          : &said->fault_fields);
+    return emit_fault(chat, fault);
 }
 
 /* An event named "error" that is not an object: what it says is the message. */
 static int hand_over_raw_fault(chat_t *chat, const raaf_sse_event_t *event) {
-    raaf_chat_fault_fields_t fields = {0};
+    raaf_said_fault_t fault = {0};
     int rc;
 
     raaf_chat_said_forget(&chat->said);
-    rc = raaf_notes_set_start(&chat->said.notes, &fields.message, event->data, event->data_len,
-                              MAX_RAW_MESSAGE);
-    return rc == RAAF_OK ? emit_fault(chat, (raaf_slice_t){"", 0}, &fields) : rc;
+    rc = raaf_said_raw_fault(&chat->said.notes, &fault, event->data, event->data_len);
+    return rc == RAAF_OK ? emit_fault(chat, &fault) : rc;
 }
 
 /* ---- the dialect ---- */

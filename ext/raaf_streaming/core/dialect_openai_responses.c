@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAX_RAW_MESSAGE ((size_t)4 << 10)
-
 /* Between two parts of reasoning. */
 #define PARAGRAPH "\n\n"
 
@@ -479,16 +477,8 @@ static int on_end(responses_t *responses, bool completed) {
     return rc;
 }
 
-static int put_fault(responses_t *responses, raaf_slice_t json,
-                     const raaf_responses_fault_t *fields) {
-    const raaf_fault_t fault = {
-        .json = json,
-        .message = note(responses, fields->message),
-        .type = note(responses, fields->type),
-        .code = note(responses, fields->code),
-        .param = note(responses, fields->param),
-    };
-    const int rc = raaf_delta_sink_fault(&responses->sink, &fault);
+static int put_fault(responses_t *responses, const raaf_said_fault_t *fault) {
+    const int rc = raaf_said_put_fault(&responses->said.notes, fault, &responses->sink);
 
     if (rc != RAAF_PROVIDER_ERROR) return rc;
     responses->failed = true;
@@ -501,36 +491,33 @@ static int on_failed(responses_t *responses) {
     int rc = close_texts(responses, NULL);
 
     /* "failed" or "cancelled", where nothing else is said. */
-    if (!said->has_fault) said->fault.type = said->status;
+    if (!said->fault.given) said->fault.type = said->status;
     if (rc == RAAF_OK) rc = put_usage(responses);
-    if (rc != RAAF_OK) return rc;
-    return put_fault(responses, note(responses, said->fault_json), &said->fault);
+    return rc == RAAF_OK ? put_fault(responses, &said->fault) : rc;
 }
 
 /* An event that is an error, with its fields at the top or under `error`. */
 static int on_error(responses_t *responses, const raaf_sse_event_t *event) {
     raaf_responses_said_t *said = &responses->said;
+    raaf_said_fault_t *fault = said->fault.given ? &said->fault : &said->root;
     int rc = close_texts(responses, NULL);
 
-    if (rc == RAAF_OK && said->fault_json.len == 0) {
-        rc = raaf_notes_set(&said->notes, &said->fault_json, event->data, event->data_len);
+    if (rc == RAAF_OK && fault->json.len == 0) {
+        rc = raaf_notes_set(&said->notes, &fault->json, event->data, event->data_len);
     }
-    if (rc != RAAF_OK) return rc;
-    return put_fault(responses, note(responses, said->fault_json),
-                     said->has_fault ? &said->fault : &said->root);
+    return rc == RAAF_OK ? put_fault(responses, fault) : rc;
 }
 
 /* An event named "error" that is not an object: what it says is the message. */
 static int on_raw_error(responses_t *responses, const raaf_sse_event_t *event) {
-    raaf_responses_fault_t fields = {0};
+    raaf_said_fault_t fault = {0};
     int rc = close_texts(responses, NULL);
 
     raaf_responses_said_forget(&responses->said);
     if (rc == RAAF_OK) {
-        rc = raaf_notes_set_start(&responses->said.notes, &fields.message, event->data,
-                                  event->data_len, MAX_RAW_MESSAGE);
+        rc = raaf_said_raw_fault(&responses->said.notes, &fault, event->data, event->data_len);
     }
-    return rc == RAAF_OK ? put_fault(responses, (raaf_slice_t){"", 0}, &fields) : rc;
+    return rc == RAAF_OK ? put_fault(responses, &fault) : rc;
 }
 
 /* ---- the events ---- */
@@ -581,7 +568,7 @@ static int on_last(responses_t *responses) {
 
     if (is(status, "incomplete")) event = RAAF_RESPONSES_INCOMPLETE;
     if (is(status, "failed") || is(status, "cancelled")) event = RAAF_RESPONSES_FAILED;
-    if (said->has_fault && status.len == 0) event = RAAF_RESPONSES_FAILED;
+    if (said->fault.given && status.len == 0) event = RAAF_RESPONSES_FAILED;
     if (event == RAAF_RESPONSES_FAILED) return on_failed(responses);
     return on_end(responses, event == RAAF_RESPONSES_COMPLETED);
 }

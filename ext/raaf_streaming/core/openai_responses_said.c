@@ -179,7 +179,7 @@ static void recognize(raaf_responses_said_t *said, raaf_slice_t name) {
         return;
     }
     /* Gateways write an error between the events as if it were a response's body. */
-    if (name.len == 0 && said->has_fault) said->event = RAAF_RESPONSES_ERROR;
+    if (name.len == 0 && said->fault.given) said->event = RAAF_RESPONSES_ERROR;
 }
 
 /* ---- the buffers ---- */
@@ -269,18 +269,6 @@ static raaf_responses_piece_t *part_now(const raaf_responses_said_t *said) {
     return piece_at(said, i);
 }
 
-static int set_label(raaf_responses_said_t *said, raaf_range_t *range,
-                     const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
-
-static int set_label_or_number(raaf_responses_said_t *said, raaf_range_t *range,
-                               const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
-
 /* What carries the answer must not be dropped in silence: there a wrong type is an error. */
 static int set_text(raaf_responses_said_t *said, raaf_range_t *range,
                     const raaf_json_value_t *value) {
@@ -335,13 +323,11 @@ static int on_part(raaf_responses_said_t *said, const raaf_json_value_t *value) 
 }
 
 static void on_part_type(raaf_responses_said_t *said, const raaf_json_value_t *value) {
-    const raaf_slice_t type = {value->bytes, value->len};
     raaf_responses_piece_t *part = part_now(said);
 
-    if (value->type != RAAF_JSON_STRING) return;
-    if (is(type, "refusal")) part->kind = RAAF_RESPONSES_REFUSAL;
-    if (is(type, "summary_text")) part->kind = RAAF_RESPONSES_SUMMARY;
-    if (is(type, "reasoning_text")) part->kind = RAAF_RESPONSES_REASONING;
+    if (raaf_said_is(value, "refusal")) part->kind = RAAF_RESPONSES_REFUSAL;
+    if (raaf_said_is(value, "summary_text")) part->kind = RAAF_RESPONSES_SUMMARY;
+    if (raaf_said_is(value, "reasoning_text")) part->kind = RAAF_RESPONSES_REASONING;
 }
 
 static int on_citation(raaf_responses_said_t *said, const raaf_json_value_t *value) {
@@ -375,23 +361,8 @@ static void on_count(raaf_responses_said_t *said, uint8_t field, const raaf_json
                                &counts->total_tokens,        &counts->cached_tokens,
                                &counts->cache_write_tokens,  &counts->reasoning_tokens,
                                &counts->audio_prompt_tokens, &counts->audio_completion_tokens};
-    const int64_t count = raaf_json_integer(value, -1);
 
-    if (count >= 0) *places[field - PROMPT_TOKENS] = count;
-}
-
-static int on_fault(raaf_responses_said_t *said, const raaf_json_value_t *value) {
-    switch (value->type) {
-    case RAAF_JSON_STRING:
-        if (value->len == 0) return RAAF_OK;
-        said->has_fault = true;
-        return raaf_notes_set(&said->notes, &said->fault.message, value->bytes, value->len);
-    case RAAF_JSON_CLOSE_OBJECT:
-        said->has_fault = true;
-        return raaf_notes_set(&said->notes, &said->fault_json, value->bytes, value->len);
-    default:
-        return RAAF_OK;
-    }
+    raaf_said_count(places[field - PROMPT_TOKENS], value);
 }
 
 /* Values that come once in a response, or only where something went wrong. */
@@ -399,9 +370,9 @@ static int on_rare_value(raaf_responses_said_t *said, uint8_t field,
                          const raaf_json_value_t *value) {
     switch (field) {
     case STATUS:
-        return set_label(said, &said->status, value);
+        return raaf_said_label(&said->notes, &said->status, value);
     case REASON:
-        return set_label(said, &said->reason, value);
+        return raaf_said_label(&said->notes, &said->reason, value);
     case USAGE:
         return on_usage(said, value);
     case PROMPT_TOKENS:
@@ -415,21 +386,21 @@ static int on_rare_value(raaf_responses_said_t *said, uint8_t field,
         on_count(said, field, value);
         return RAAF_OK;
     case FAULT:
-        return on_fault(said, value);
+        return raaf_said_fault(&said->notes, &said->fault, value);
     case FAULT_MESSAGE:
-        return set_label_or_number(said, &said->fault.message, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.message, value);
     case FAULT_TYPE:
-        return set_label(said, &said->fault.type, value);
+        return raaf_said_label(&said->notes, &said->fault.type, value);
     case FAULT_CODE:
-        return set_label_or_number(said, &said->fault.code, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.code, value);
     case FAULT_PARAM:
-        return set_label(said, &said->fault.param, value);
+        return raaf_said_label(&said->notes, &said->fault.param, value);
     case ROOT_MESSAGE:
-        return set_label_or_number(said, &said->root.message, value);
+        return raaf_said_label_or_number(&said->notes, &said->root.message, value);
     case ROOT_CODE:
-        return set_label_or_number(said, &said->root.code, value);
+        return raaf_said_label_or_number(&said->notes, &said->root.code, value);
     case ROOT_PARAM:
-        return set_label(said, &said->root.param, value);
+        return raaf_said_label(&said->notes, &said->root.param, value);
     default:
         return RAAF_OK;
     }
@@ -441,19 +412,19 @@ static int on_item_value(raaf_responses_said_t *said, uint8_t field,
     case ITEM:
         return on_item(said, value);
     case ITEM_TYPE:
-        return set_label(said, &item_now(said)->type, value);
+        return raaf_said_label(&said->notes, &item_now(said)->type, value);
     case ID:
-        return set_label(said, &item_now(said)->id, value);
+        return raaf_said_label(&said->notes, &item_now(said)->id, value);
     case CALL_ID:
-        return set_label(said, &item_now(said)->call_id, value);
+        return raaf_said_label(&said->notes, &item_now(said)->call_id, value);
     case ITEM_NAME:
-        return set_label(said, &item_now(said)->name, value);
+        return raaf_said_label(&said->notes, &item_now(said)->name, value);
     case ITEM_ARGUMENTS:
         return set_arguments(said, &item_now(said)->arguments, value);
     case ITEM_STATUS:
-        return set_label(said, &item_now(said)->status, value);
+        return raaf_said_label(&said->notes, &item_now(said)->status, value);
     case PHASE:
-        return set_label(said, &item_now(said)->phase, value);
+        return raaf_said_label(&said->notes, &item_now(said)->phase, value);
     case PART:
         return on_part(said, value);
     case PART_TYPE:
@@ -473,7 +444,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
 
     switch (field) {
     case TYPE:
-        return set_label(said, &said->type, value);
+        return raaf_said_label(&said->notes, &said->type, value);
     case DELTA:
         return set_text(said, &said->delta, value);
     case WHOLE:
@@ -481,7 +452,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
     case ARGUMENTS:
         return set_arguments(said, &said->whole, value);
     case NAME:
-        return set_label(said, &said->name, value);
+        return raaf_said_label(&said->notes, &said->name, value);
     case OUTPUT_INDEX:
         on_output_index(said, value);
         return RAAF_OK;
@@ -489,7 +460,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         said->place = raaf_json_integer(value, 0);
         return RAAF_OK;
     case ITEM_ID:
-        return set_label(said, &said->item_id, value);
+        return raaf_said_label(&said->notes, &said->item_id, value);
     default:
         return on_item_value(said, field, value);
     }
