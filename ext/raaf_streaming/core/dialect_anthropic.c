@@ -349,36 +349,12 @@ static void anthropic_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_buffer_init(&answer->usage, MAX_USAGE);
 }
 
-static bool is_named(const raaf_sse_event_t *event, const char *name) {
-    return event->type_len == strlen(name) && memcmp(event->type, name, event->type_len) == 0;
-}
-
-static raaf_slice_t trimmed(const char *bytes, size_t len) {
-    while (len > 0 && memchr(" \t\r\n", bytes[0], 4) != NULL) {
-        bytes++;
-        len--;
-    }
-    while (len > 0 && memchr(" \t\r\n", bytes[len - 1], 4) != NULL) {
-        len--;
-    }
-    return (raaf_slice_t){bytes, len};
-}
-
-/* Data that is no JSON, and is all right. */
-static bool means_nothing(const raaf_sse_event_t *event) {
-    raaf_slice_t data;
-
-    if (event->data_len > 0 && event->data[0] == '{') return false;
-    data = trimmed(event->data, event->data_len);
-    return data.len == 0 || (data.len == 6 && memcmp(data.bytes, "[DONE]", 6) == 0);
-}
-
 static int anthropic_event(void *state, const raaf_sse_event_t *event) {
     anthropic_t *answer = state;
-    const bool is_error = is_named(event, "error");
+    const bool is_error = raaf_dialect_is_named(event, "error");
     int rc;
 
-    if (answer->done || (!is_error && means_nothing(event))) return RAAF_OK;
+    if (answer->done || (!is_error && raaf_dialect_is_mark(event))) return RAAF_OK;
 
     rc = raaf_anthropic_said_read(&answer->said, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return hand_over_raw_fault(answer, event);

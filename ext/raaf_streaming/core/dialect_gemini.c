@@ -416,18 +416,6 @@ static void gemini_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_buffer_init(&gemini->json, SIZE_MAX);
 }
 
-/* Events that are not JSON, and are all right: white space, and [DONE]. */
-static bool is_mark(const raaf_sse_event_t *event) {
-    const char *at = event->data;
-    const char *end = at + event->data_len;
-
-    while (at < end && memchr(" \t\r\n", *at, 4) != NULL)
-        at++;
-    while (at < end && memchr(" \t\r\n", end[-1], 4) != NULL)
-        end--;
-    return at == end || (end - at == 6 && memcmp(at, "[DONE]", 6) == 0);
-}
-
 static int read_event(gemini_t *gemini, const raaf_sse_event_t *event) {
     const int rc = raaf_gemini_said_read(&gemini->said, event->data, event->data_len);
 
@@ -438,7 +426,7 @@ static int gemini_event(void *state, const raaf_sse_event_t *event) {
     gemini_t *gemini = state;
     int rc;
 
-    if (gemini->done || is_mark(event)) return RAAF_OK;
+    if (gemini->done || raaf_dialect_is_mark(event)) return RAAF_OK;
 
     rc = read_event(gemini, event);
     if (raaf_dialect_malformed(rc)) tear_calls(gemini);

@@ -423,42 +423,25 @@ static void chat_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_buffer_init(&chat->part, SIZE_MAX);
 }
 
-static raaf_slice_t trimmed(const char *bytes, size_t len) {
-    while (len > 0 && memchr(" \t\r\n", bytes[0], 4) != NULL) {
-        bytes++;
-        len--;
-    }
-    while (len > 0 && memchr(" \t\r\n", bytes[len - 1], 4) != NULL) {
-        len--;
-    }
-    return (raaf_slice_t){bytes, len};
-}
-
 /* Events that are not JSON, and are all right. Returns whether it was one. */
 static bool take_mark(chat_t *chat, const raaf_sse_event_t *event) {
-    raaf_slice_t data;
+    const bool is_mark = raaf_dialect_is_mark(event);
 
-    if (event->data_len > 0 && event->data[0] == '{') return false;
-    data = trimmed(event->data, event->data_len);
-    if (data.len == 6 && memcmp(data.bytes, "[DONE]", 6) == 0) chat->done = true;
-    return data.len == 0 || chat->done;
-}
-
-static bool is_named(const raaf_sse_event_t *event, const char *name) {
-    return event->type_len == strlen(name) && memcmp(event->type, name, event->type_len) == 0;
+    if (is_mark && raaf_dialect_trimmed(event).len > 0) chat->done = true;
+    return is_mark;
 }
 
 /* Events of this dialect have no name. One that has, and holds no object, is some other's. */
 static bool is_foreign(const raaf_sse_event_t *event) {
-    const raaf_slice_t data = trimmed(event->data, event->data_len);
+    const raaf_slice_t data = raaf_dialect_trimmed(event);
 
-    return event->type_len > 0 && !is_named(event, "message") &&
+    return event->type_len > 0 && !raaf_dialect_is_named(event, "message") &&
            (data.len == 0 || data.bytes[0] != '{');
 }
 
 static int chat_event(void *state, const raaf_sse_event_t *event) {
     chat_t *chat = state;
-    const bool is_error = is_named(event, "error");
+    const bool is_error = raaf_dialect_is_named(event, "error");
     int rc;
 
     if (chat->done || (!is_error && take_mark(chat, event))) return RAAF_OK;

@@ -614,27 +614,13 @@ static void responses_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_tool_calls_init(&responses->calls);
 }
 
-/* Events that are not JSON, and are all right: white space, and the [DONE] of other dialects. */
-static bool is_mark(const raaf_sse_event_t *event) {
-    const char *at = event->data, *end = at + event->data_len;
-
-    if (at < end && *at == '{') return false;
-    while (at < end && memchr(" \t\r\n", *at, 4) != NULL) {
-        at++;
-    }
-    while (at < end && memchr(" \t\r\n", end[-1], 4) != NULL) {
-        end--;
-    }
-    return at == end || is((raaf_slice_t){at, (size_t)(end - at)}, "[DONE]");
-}
-
 static int responses_event(void *state, const raaf_sse_event_t *event) {
     responses_t *responses = state;
     const raaf_slice_t name = {event->type, event->type_len};
-    const bool is_error = is(name, "error");
+    const bool is_error = raaf_dialect_is_named(event, "error");
     int rc;
 
-    if (responses->done || (!is_error && is_mark(event))) return RAAF_OK;
+    if (responses->done || (!is_error && raaf_dialect_is_mark(event))) return RAAF_OK;
 
     rc = raaf_responses_said_read(&responses->said, name, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return on_raw_error(responses, event);
