@@ -7,8 +7,6 @@
 #define GEMINI (&raaf_dialect_gemini)
 #define CHECK_EVENTS(lines, expected, rc) CHECK_LINES(GEMINI, lines, expected, rc)
 
-#define FFFD "\xEF\xBF\xBD"
-
 /* One candidate with these parts, and no more. */
 #define PARTS(parts) "{\"candidates\":[{\"content\":{\"parts\":[" parts "],\"role\":\"model\"}}]}\n"
 #define TEXT(text) PARTS("{\"text\":\"" text "\"}")
@@ -548,12 +546,9 @@ TEST(gemini_event_nobody_knows_is_handed_over_raw_where_asked) {
 /* [count] times [item], between what stands before and behind; in the one event. */
 static int decode_many(const char *before, const char *item, int count, const char *behind) {
     raaf_buffer_t stream;
-    transcript_t transcript;
     char text[160];
-    int rc;
 
     raaf_buffer_init(&stream, (size_t)1 << 28);
-    transcript_init(&transcript);
     lines_add(&stream, "data: ");
     lines_add(&stream, before);
     for (int i = 0; i < count; i++) {
@@ -562,10 +557,7 @@ static int decode_many(const char *before, const char *item, int count, const ch
     }
     lines_add(&stream, behind);
     lines_add(&stream, "\n\n");
-    rc = lines_decode(GEMINI, &stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return rc;
+    return lines_end_of(GEMINI, &stream);
 }
 
 TEST(gemini_response_may_have_128_candidates) {
@@ -622,18 +614,11 @@ TEST(gemini_receiver_stops_the_stream_at_any_delta) {
 }
 
 TEST(gemini_receiver_that_stops_at_an_error_is_obeyed) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-
-    lines_make_stream(GEMINI, &stream, "{\"error\":\"x\"}", 13);
-    transcript_init(&transcript);
-    transcript.stop_after = 1;
-    CHECK_EQ_INT(lines_decode(GEMINI, &stream, 0, &transcript), RAAF_STOP);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
+    lines_check_stop_at_error(GEMINI, "{\"error\":\"x\"}");
 }
 
 TEST(gemini_reports_that_memory_ran_out) {
-    lines_check_memory(GEMINI, FULL, FULL_DELTAS, 20);
-    lines_check_memory(GEMINI, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", 1, 2);
+    lines_check_memory(GEMINI, FULL, RAAF_OK, FULL_DELTAS, 20);
+    lines_check_memory(GEMINI, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", RAAF_OK, 1,
+                       2);
 }
