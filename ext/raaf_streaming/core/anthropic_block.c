@@ -138,23 +138,6 @@ int raaf_anthropic_block_note(raaf_anthropic_block_t *block, const raaf_anthropi
 
 /* ---- the block as a PART ---- */
 
-static int ignore_value(void *context, uint8_t field, const raaf_json_value_t *value) {
-    return RAAF_OK;
-}
-
-/* Returns RAAF_OK for one JSON object, RAAF_NO_MEMORY, or that it is none. */
-static int check_object(raaf_slice_t json) {
-    static const raaf_json_field_t rows[] = {RAAF_JSON_FIELD(RAAF_JSON_ROOT, 2, "-")};
-    static const raaf_json_table_t table = {.rows = rows, .count = 1};
-    raaf_json_reader_t reader;
-    int rc;
-
-    raaf_json_reader_init(&reader, &table);
-    rc = raaf_json_read(&reader, json.bytes, json.len, ignore_value, NULL);
-    raaf_json_reader_free(&reader);
-    return rc;
-}
-
 /* What is said of the block besides its start: the members of an object. */
 static int collect_members(raaf_anthropic_block_t *block) {
     raaf_buffer_t *members = &block->members;
@@ -215,7 +198,7 @@ static int end_other(raaf_anthropic_block_t *block, raaf_delta_sink_t *sink) {
     int rc = capped(raaf_utf8_finish(&block->open_piece, &block->pieces));
 
     if (rc == RAAF_OK && block->pieces.len > 0) {
-        rc = check_object(slice_of(&block->pieces));
+        rc = raaf_json_check(block->pieces.bytes, block->pieces.len);
         if (rc != RAAF_OK) return rc == RAAF_NO_MEMORY ? rc : RAAF_OK;
     }
     return rc == RAAF_OK ? hand_over_part(block, sink) : rc;

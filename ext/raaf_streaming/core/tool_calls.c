@@ -1,5 +1,6 @@
 #include "tool_calls.h"
 
+#include "json_reader.h"
 #include "result_code.h"
 
 #include <string.h>
@@ -118,7 +119,7 @@ int raaf_tool_call_close(raaf_tool_call_t *call, raaf_delta_sink_t *sink) {
     const size_t start = call->arguments.len;
     int rc;
 
-    if (call->whole) return RAAF_OK;
+    if (call->whole || call->torn) return RAAF_OK;
     rc = capped(raaf_utf8_finish(&call->open, &call->arguments));
     if (rc == RAAF_OK && call->arguments.len > start) rc = put_fragment(sink, call, start);
     if (rc != RAAF_OK) return rc;
@@ -137,6 +138,34 @@ int raaf_tool_calls_close(raaf_tool_calls_t *calls, uint32_t choice, raaf_delta_
         if (call->choice == choice) rc = raaf_tool_call_close(call, sink);
     }
     return rc;
+}
+
+void raaf_tool_calls_tear(raaf_tool_calls_t *calls) {
+    for (size_t i = 0; i < raaf_tool_calls_count(calls); i++) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i);
+
+        call->torn = call->torn || !call->whole;
+    }
+}
+
+int raaf_tool_calls_tear_cut_off(raaf_tool_calls_t *calls, uint32_t choice) {
+    for (size_t i = 0; i < raaf_tool_calls_count(calls); i++) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i);
+        int rc;
+
+        if (call->choice != choice || call->whole || call->torn) continue;
+        rc = raaf_json_check(slice_of(&call->arguments).bytes, call->arguments.len);
+        if (rc == RAAF_NO_MEMORY) return rc;
+        call->torn = rc != RAAF_OK;
+    }
+    return RAAF_OK;
+}
+
+int raaf_tool_call_mend(raaf_tool_call_t *call, raaf_slice_t arguments) {
+    call->torn = false;
+    call->open = (raaf_utf8_carry_t){0};
+    call->arguments.len = 0;
+    return capped(raaf_buffer_append(&call->arguments, arguments.bytes, arguments.len));
 }
 
 void raaf_tool_calls_free(raaf_tool_calls_t *calls) {
