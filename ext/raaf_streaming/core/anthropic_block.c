@@ -204,6 +204,18 @@ static int end_other(raaf_anthropic_block_t *block, raaf_delta_sink_t *sink) {
     return rc == RAAF_OK ? hand_over_part(block, sink) : rc;
 }
 
+int raaf_anthropic_block_check_call(const raaf_anthropic_block_t *block,
+                                    const raaf_tool_call_t *call) {
+    const raaf_slice_t arguments = slice_of(&call->arguments);
+    int rc;
+
+    if (call->torn) return RAAF_OK; /* nothing can make it whole */
+    if (arguments.len == 0) return block->pieces.len > sizeof "{}" - 1 ? RAAF_OK : RAAF_STOP;
+    rc = raaf_json_check(arguments.bytes, arguments.len);
+    if (rc == RAAF_INVALID_EVENT) return RAAF_OK; /* JSON that is no object: as wrong as it is whole */
+    return rc == RAAF_OK || rc == RAAF_NO_MEMORY ? rc : RAAF_STOP;
+}
+
 /* A call without arguments has those of its start; of no start at all, none is {}. */
 static int complete_arguments(const raaf_anthropic_block_t *block, raaf_tool_call_t *call,
                               raaf_delta_sink_t *sink) {
@@ -215,8 +227,10 @@ static int complete_arguments(const raaf_anthropic_block_t *block, raaf_tool_cal
 
 static int end_tool_use(raaf_anthropic_block_t *block, raaf_tool_call_t *call,
                         raaf_delta_sink_t *sink) {
-    int rc = complete_arguments(block, call, sink);
+    int rc;
 
+    if (call->torn) return RAAF_OK;
+    rc = complete_arguments(block, call, sink);
     if (rc == RAAF_OK && block->is_special) {
         block->pieces.len = 0;
         rc = append(&block->pieces, slice_of(&call->arguments));
