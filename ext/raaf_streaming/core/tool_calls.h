@@ -18,8 +18,12 @@
 #define RAAF_TOOL_CALLS_MAX 1024
 #define RAAF_TOOL_CALLS_MAX_LABEL ((size_t)64 << 10) /* bytes of one id or name */
 #define RAAF_TOOL_CALLS_MAX_ARGUMENTS ((size_t)16 << 20)
+#define RAAF_TOOL_CALLS_MAX_OPEN ((size_t)64 << 20) /* bytes of arguments of all that are open */
+
+struct raaf_tool_calls;
 
 typedef struct raaf_tool_call {
+    struct raaf_tool_calls *calls; /* those that it is one of; borrowed */
     uint32_t choice;
     bool whole;    /* was handed over */
     bool torn;     /* something of it may be missing: it is never handed over */
@@ -32,9 +36,10 @@ typedef struct raaf_tool_call {
 
 typedef struct raaf_tool_calls {
     raaf_buffer_t list; /* of raaf_tool_call_t, in the order in which they began */
+    size_t open;        /* bytes of arguments that are kept */
 } raaf_tool_calls_t;
 
-/* Allocates nothing. */
+/* Allocates nothing. [calls] must stay where they are: each call points back to them. */
 void raaf_tool_calls_init(raaf_tool_calls_t *calls);
 
 size_t raaf_tool_calls_count(const raaf_tool_calls_t *calls);
