@@ -763,6 +763,38 @@ TEST(anthropic_what_is_kept_of_a_block_is_capped) {
                  RAAF_EVENT_TOO_LARGE);
 }
 
+/* So many blocks of 6 MB that never end. */
+static int decode_open_blocks(int blocks) {
+    const size_t large = (size_t)6 << 20;
+    char *text = malloc(large), head[128];
+    raaf_buffer_t stream;
+    transcript_t transcript;
+    int rc;
+
+    memset(text, 'x', large);
+    raaf_buffer_init(&stream, (size_t)1 << 28);
+    transcript_init(&transcript);
+    for (int i = 0; i < blocks; i++) {
+        snprintf(head, sizeof head,
+                 "data: {\"type\":\"content_block_start\",\"index\":%d,"
+                 "\"content_block\":{\"type\":\"x\",\"data\":\"",
+                 i);
+        lines_add(&stream, head);
+        raaf_buffer_append(&stream, text, large);
+        lines_add(&stream, "\"}}\n\n");
+    }
+    rc = lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript);
+    transcript_free(&transcript);
+    raaf_buffer_free(&stream);
+    free(text);
+    return rc;
+}
+
+TEST(anthropic_what_is_kept_of_all_open_blocks_is_capped) {
+    CHECK_EQ_INT(decode_open_blocks(10), RAAF_TRUNCATED);
+    CHECK_EQ_INT(decode_open_blocks(11), RAAF_EVENT_TOO_LARGE);
+}
+
 TEST(anthropic_text_of_any_length_passes) {
     CHECK_EQ_INT(decode_large(TEXT_START("0"), LARGE("text_delta", "text"), "\"}}", 8),
                  RAAF_TRUNCATED);

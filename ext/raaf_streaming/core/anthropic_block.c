@@ -42,6 +42,10 @@ void raaf_anthropic_block_free(raaf_anthropic_block_t *block) {
     raaf_buffer_free(&block->members);
 }
 
+size_t raaf_anthropic_block_kept(const raaf_anthropic_block_t *block) {
+    return block->start.len + block->text.len + block->pieces.len + block->members.len;
+}
+
 /* ---- what comes in ---- */
 
 int raaf_anthropic_block_begin(raaf_anthropic_block_t *block, const raaf_anthropic_said_t *said) {

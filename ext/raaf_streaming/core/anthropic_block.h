@@ -72,6 +72,9 @@ int raaf_anthropic_block_check_call(const raaf_anthropic_block_t *block,
 int raaf_anthropic_block_end(raaf_anthropic_block_t *block, raaf_tool_call_t *call,
                              raaf_delta_sink_t *sink);
 
+/* Bytes that are kept of it. */
+size_t raaf_anthropic_block_kept(const raaf_anthropic_block_t *block);
+
 void raaf_anthropic_block_free(raaf_anthropic_block_t *block);
 
 #endif

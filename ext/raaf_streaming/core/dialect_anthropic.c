@@ -308,6 +308,14 @@ static int on_message_delta(anthropic_t *answer) {
     return rc == RAAF_OK ? hand_over_usage(answer) : rc;
 }
 
+static int check_kept(const anthropic_t *answer) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < block_count(answer); i++)
+        kept += raaf_anthropic_block_kept(block_at(answer, i));
+    return kept > RAAF_ANTHROPIC_MAX_KEPT ? RAAF_EVENT_TOO_LARGE : RAAF_OK;
+}
+
 static int hand_over_said(anthropic_t *answer) {
     switch (answer->said.event) {
     case RAAF_ANTHROPIC_BLOCK_DELTA:
@@ -427,8 +435,9 @@ static int anthropic_event(void *state, const raaf_sse_event_t *event) {
     if (is_error && raaf_dialect_malformed(rc)) return hand_over_raw_fault(answer, event);
     if (raaf_dialect_malformed(rc)) raaf_tool_calls_tear(&answer->calls);
     if (rc != RAAF_OK) return rc;
-    return is_error || is_fault(&answer->said) ? hand_over_fault(answer, event)
-                                               : hand_over_said(answer);
+    if (is_error || is_fault(&answer->said)) return hand_over_fault(answer, event);
+    rc = hand_over_said(answer);
+    return rc == RAAF_OK ? check_kept(answer) : rc;
 }
 
 static raaf_progress_t anthropic_progress(const void *state) {
