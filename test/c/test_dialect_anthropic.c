@@ -286,6 +286,48 @@ TEST(anthropic_call_of_the_model_itself_is_no_part) {
 
 /* ---- blocks that go back as they came ---- */
 
+TEST(anthropic_call_that_was_cut_off_is_not_handed_over) {
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") INPUT("0", "{\\\"path\\\":\\\"/ho") STOP("0")
+                        FINISH("max_tokens") MESSAGE_STOP,
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"path\":\"/ho\n"
+                    "finish 0: max_tokens\n",
+                    RAAF_OK);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") STOP("0") CALL_START("1", "b", "g") STOP("1")
+                        FINISH("max_tokens"),
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {}\n"
+                    "tool_call 0 #0 a f: {}\ntool_call_delta 0 #1 b g: \nfinish 0: max_tokens\n",
+                    RAAF_OK);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") INPUT("0", "{}") FINISH("refusal"),
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {}\n"
+                    "tool_call 0 #0 a f: {}\nfinish 0: refusal\n",
+                    RAAF_OK);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") STOP("0"), "tool_call_delta 0 #0 a f: \n",
+                    RAAF_TRUNCATED);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") STOP("0") TEXT("0", "b") STOP("0") STOP("0") ENDED,
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {}\n"
+                    "tool_call 0 #0 a f: {}\ncontent 0: b\n" END_TURN,
+                    RAAF_OK);
+}
+
+TEST(anthropic_call_of_a_whole_answer_is_handed_over_whatever_its_arguments_are) {
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") INPUT("0", "{\\\"x") STOP("0") FINISH("tool_use"),
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"x\n"
+                    "tool_call 0 #0 a f: {\"x\nfinish 0: tool_use\n",
+                    RAAF_OK);
+}
+
+TEST(anthropic_call_that_may_have_lost_a_piece_is_not_handed_over) {
+    lines_check_skipping(
+        &raaf_dialect_anthropic,
+        CALL_START("0", "a", "f") INPUT("0", "{\\\"x\\\":\\\"/tmp") "{\"type\n" INPUT("0", "\\\"}")
+            STOP("0") CALL_START("1", "b", "g") INPUT("1", "{}") STOP("1") FINISH("tool_use"),
+        "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"x\":\"/tmp\n"
+        "tool_call_delta 0 #0 a f: \"}\ntool_call_delta 0 #1 b g: \n"
+        "tool_call_delta 0 #1 b g: {}\ntool_call 0 #1 b g: {}\n"
+        "finish 0: tool_use\n",
+        RAAF_OK, 1);
+}
+
 #define SEARCH_START                                                                               \
     START("0", "\"type\":\"server_tool_use\",\"id\":\"srvtoolu_1\",\"name\":\"web_search\","       \
                "\"input\":{},\"caller\":{\"type\":\"direct\"}")
@@ -674,6 +716,38 @@ TEST(anthropic_what_is_kept_of_a_block_is_capped) {
     CHECK_EQ_INT(decode_large(CALL_START("0", "a", "f"), LARGE("input_json_delta", "partial_json"),
                               "\"}}", 4),
                  RAAF_EVENT_TOO_LARGE);
+}
+
+/* So many blocks of 6 MB that never end. */
+static int decode_open_blocks(int blocks) {
+    const size_t large = (size_t)6 << 20;
+    char *text = malloc(large), head[128];
+    raaf_buffer_t stream;
+    transcript_t transcript;
+    int rc;
+
+    memset(text, 'x', large);
+    raaf_buffer_init(&stream, (size_t)1 << 28);
+    transcript_init(&transcript);
+    for (int i = 0; i < blocks; i++) {
+        snprintf(head, sizeof head,
+                 "data: {\"type\":\"content_block_start\",\"index\":%d,"
+                 "\"content_block\":{\"type\":\"x\",\"data\":\"",
+                 i);
+        lines_add(&stream, head);
+        raaf_buffer_append(&stream, text, large);
+        lines_add(&stream, "\"}}\n\n");
+    }
+    rc = lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript);
+    transcript_free(&transcript);
+    raaf_buffer_free(&stream);
+    free(text);
+    return rc;
+}
+
+TEST(anthropic_what_is_kept_of_all_open_blocks_is_capped) {
+    CHECK_EQ_INT(decode_open_blocks(10), RAAF_TRUNCATED);
+    CHECK_EQ_INT(decode_open_blocks(11), RAAF_EVENT_TOO_LARGE);
 }
 
 TEST(anthropic_text_of_any_length_passes) {

@@ -209,13 +209,29 @@ TEST(gemini_character_split_over_two_pieces_is_joined) {
                  RAAF_OK);
 }
 
+TEST(gemini_call_that_a_finish_reason_cut_off_is_not_handed_over) {
+    CHECK_EVENTS(BEGIN("f") MORE(PIECE("$.path", "\"stringValue\":\"/ho\",\"willContinue\":true"))
+                     FINISH("MAX_TOKENS"),
+                 "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"path\":\"/ho\n"
+                 "finish 0: MAX_TOKENS\n",
+                 RAAF_OK);
+    CHECK_EVENTS(BEGIN("f") "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n",
+                 "tool_call_delta 0 #0  f: \nfinish 0: BLOCK_REASON_SAFETY\n", RAAF_OK);
+    CHECK_EVENTS(BEGIN("f") MORE(PIECE("$.a", "\"stringValue\":\"x\",\"willContinue\":true"))
+                     BEGIN("g") CALL("") FINISH("STOP"),
+                 "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":\"x\n"
+                 "tool_call_delta 0 #1  g: \ntool_call_delta 0 #1  g: {}\n"
+                 "tool_call 0 #1  g: {}\n" STOPPED,
+                 RAAF_OK);
+    CHECK_EVENTS(BEGIN("f") FINISH("SAFETY") CALL(""),
+                 "tool_call_delta 0 #0  f: \nfinish 0: SAFETY\n", RAAF_OK);
+}
+
 TEST(gemini_call_that_was_cut_off_is_not_handed_over) {
     CHECK_EVENTS(BEGIN("f") MORE(PIECE("$.a", "\"numberValue\":1")),
                  "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":1\n", RAAF_TRUNCATED);
     CHECK_EVENTS(FINISH("STOP") BEGIN("f") MORE(PIECE("$.a", "\"numberValue\":1")),
-                 STOPPED "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":1\n"
-                         "tool_call_delta 0 #0  f: }\ntool_call 0 #0  f: {\"a\":1}\n",
-                 RAAF_OK);
+                 STOPPED "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":1\n", RAAF_OK);
 }
 
 TEST(gemini_piece_without_a_place_is_malformed_and_its_event_hands_over_nothing) {
@@ -232,6 +248,19 @@ TEST(gemini_piece_without_a_place_is_malformed_and_its_event_hands_over_nothing)
     CHECK_EVENTS(
         CALL("\"name\":\"f\",\"args\":{},\"partialArgs\":[" PIECE("$.a", "\"numberValue\":1") "]"),
         "", RAAF_INVALID_EVENT);
+}
+
+#define TWICE(parts)                                                                               \
+    "{\"candidates\":[{\"content\":{\"parts\":[" parts "]}},{\"content\":{\"parts\":[" parts       \
+    "]}}]}\n"
+
+TEST(gemini_arguments_that_come_twice_are_malformed_wherever_they_stand) {
+    CHECK_EVENTS(BEGIN("f") TWICE("{\"functionCall\":{\"partialArgs\":[" PIECE(
+                     "$.a", "\"numberValue\":1") "],\"willContinue\":true}}"),
+                 "tool_call_delta 0 #0  f: \n", RAAF_INVALID_EVENT);
+    CHECK_EVENTS(PARTS("{\"functionCall\":{\"name\":\"f\",\"args\":{},\"willContinue\":true}},"
+                       "{\"functionCall\":{\"args\":{}}}"),
+                 "", RAAF_INVALID_EVENT);
 }
 
 TEST(gemini_call_that_may_have_lost_a_piece_is_never_whole) {
@@ -582,6 +611,17 @@ TEST(gemini_event_may_have_4096_parts_and_sources) {
     CHECK_EQ_INT(decode_many("{\"candidates\":[{\"groundingMetadata\":{\"groundingChunks\":[",
                              "%s{\"a\":%d}", 4097, "]}}]}"),
                  RAAF_EVENT_TOO_LARGE);
+}
+
+TEST(gemini_call_may_have_1024_names_in_objects_that_are_open) {
+    const char *before = OPEN_PARTS "{\"functionCall\":{\"name\":\"f\",\"partialArgs\":[";
+
+    CHECK_EQ_INT(
+        decode_many(before, "%s{\"jsonPath\":\"$.a%d\",\"numberValue\":1}", 1024, "]}}]}}]}"),
+        RAAF_TRUNCATED);
+    CHECK_EQ_INT(
+        decode_many(before, "%s{\"jsonPath\":\"$.a%d\",\"numberValue\":1}", 1025, "]}}]}}]}"),
+        RAAF_EVENT_TOO_LARGE);
 }
 
 TEST(gemini_call_may_have_65536_pieces_an_event) {

@@ -2,6 +2,7 @@
 #include "failing_malloc.h"
 #include "buffer.c"
 #include "chat_stream.h"
+#include "dialect_lines.h"
 
 /* ---- text ---- */
 
@@ -390,6 +391,42 @@ TEST(chat_tool_call_of_an_answer_that_was_cut_off_is_not_handed_over) {
     CHECK_CHAT(FINISH("stop") CALLS(
                    "{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"),
                STOPPED "tool_call_delta 0 #0 a f: {}\ntool_call 0 #0 a f: {}\n", RAAF_OK);
+}
+
+#define CALL(index, id, arguments)                                                                 \
+    DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                                      \
+          "\",\"function\":{\"name\":\"f\",\"arguments\":\"" arguments "\"}}]")
+
+TEST(chat_tool_call_that_a_finish_reason_cut_off_is_not_handed_over) {
+    CHECK_CHAT(CALL("0", "a", "{}") CALL("1", "b", "{\\\"x\\\":[1") FINISH("length"),
+               "tool_call_delta 0 #0 a f: {}\ntool_call_delta 0 #1 b f: {\"x\":[1\n"
+               "tool_call 0 #0 a f: {}\nfinish 0: length\n",
+               RAAF_OK);
+    CHECK_CHAT(CALL("0", "a", "") FINISH("content_filter"),
+               "tool_call_delta 0 #0 a f: \nfinish 0: content_filter\n", RAAF_OK);
+    CHECK_CHAT(FINISH("stop") CALL("0", "a", "{") CALL("1", "b", "{}"),
+               STOPPED "tool_call_delta 0 #0 a f: {\ntool_call_delta 0 #1 b f: {}\n"
+                       "tool_call 0 #1 b f: {}\n",
+               RAAF_OK);
+}
+
+TEST(chat_tool_call_of_a_whole_answer_is_handed_over_whatever_its_arguments_are) {
+    CHECK_CHAT(CALL("0", "a", "") CALL("1", "b", "{\\\"x") FINISH("tool_calls"),
+               "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #1 b f: {\"x\n"
+               "tool_call 0 #0 a f: \ntool_call 0 #1 b f: {\"x\nfinish 0: tool_calls\n",
+               RAAF_OK);
+    CHECK_CHAT(CALL("0", "a", "") FINISH("STOP"),
+               "tool_call_delta 0 #0 a f: \ntool_call 0 #0 a f: \nfinish 0: STOP\n", RAAF_OK);
+}
+
+TEST(chat_tool_call_that_may_have_lost_a_piece_is_not_handed_over) {
+    lines_check_skipping(&raaf_dialect_openai_chat,
+                         CALL("0", "a", "{\\\"x\\\":\\\"/tmp") "{\"choices\n" CALL(
+                             "0", "a", "\\\"}") CALL("1", "b", "{}") FINISH("tool_calls"),
+                         "tool_call_delta 0 #0 a f: {\"x\":\"/tmp\ntool_call_delta 0 #0 a f: \"}\n"
+                         "tool_call_delta 0 #1 b f: {}\ntool_call 0 #1 b f: {}\n"
+                         "finish 0: tool_calls\n",
+                         RAAF_OK, 1);
 }
 
 TEST(chat_tool_call_is_handed_over_once) {

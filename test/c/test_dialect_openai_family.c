@@ -476,11 +476,21 @@ TEST(family_sources_of_a_response_are_capped) {
     }
 }
 
-TEST(family_bytes_of_sources_are_capped) {
-    CHECK_EQ_INT(decode_long("{\"citations\":[\"", (4 << 20) - sizeof(size_t), "\"]}", 2),
-                 RAAF_TRUNCATED);
-    CHECK_EQ_INT(decode_long("{\"citations\":[\"", (4 << 20) - sizeof(size_t) + 1, "\"]}", 1),
-                 RAAF_EVENT_TOO_LARGE);
+TEST(family_source_of_a_list_that_is_too_long_to_be_kept_is_handed_over_once) {
+    const size_t len = (size_t)300 << 10;
+    char *url = lines_long_text(len);
+    raaf_buffer_t stream;
+    transcript_t transcript;
+
+    raaf_buffer_init(&stream, 1 << 20);
+    transcript_init(&transcript);
+    for (int i = 0; i < 3; i++)
+        lines_add_list(&stream, "{\"citations\":[\"", url, 1, "\"]}");
+    CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_TRUNCATED);
+    CHECK_EQ_UINT(transcript.deltas, 1);
+    transcript_free(&transcript);
+    raaf_buffer_free(&stream);
+    free(url);
 }
 
 #define FULL                                                                                       \

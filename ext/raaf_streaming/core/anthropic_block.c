@@ -37,6 +37,10 @@ void raaf_anthropic_block_free(raaf_anthropic_block_t *block) {
     raaf_buffer_free(&block->members);
 }
 
+size_t raaf_anthropic_block_kept(const raaf_anthropic_block_t *block) {
+    return block->start.len + block->text.len + block->pieces.len + block->members.len;
+}
+
 /* ---- what comes in ---- */
 
 int raaf_anthropic_block_begin(raaf_anthropic_block_t *block, const raaf_anthropic_said_t *said) {
@@ -134,23 +138,6 @@ int raaf_anthropic_block_note(raaf_anthropic_block_t *block, const raaf_anthropi
 
 /* ---- the block as a PART ---- */
 
-static int ignore_value(void *context, uint8_t field, const raaf_json_value_t *value) {
-    return RAAF_OK;
-}
-
-/* Returns RAAF_OK for one JSON object, RAAF_NO_MEMORY, or that it is none. */
-static int check_object(raaf_slice_t json) {
-    static const raaf_json_field_t rows[] = {RAAF_JSON_FIELD(RAAF_JSON_ROOT, 2, "-")};
-    static const raaf_json_table_t table = {.rows = rows, .count = 1};
-    raaf_json_reader_t reader;
-    int rc;
-
-    raaf_json_reader_init(&reader, &table);
-    rc = raaf_json_read(&reader, json.bytes, json.len, ignore_value, NULL);
-    raaf_json_reader_free(&reader);
-    return rc;
-}
-
 /* What is said of the block besides its start: the members of an object. */
 static int collect_members(raaf_anthropic_block_t *block) {
     raaf_buffer_t *members = &block->members;
@@ -211,10 +198,22 @@ static int end_other(raaf_anthropic_block_t *block, raaf_delta_sink_t *sink) {
     int rc = raaf_capped(raaf_utf8_finish(&block->open_piece, &block->pieces));
 
     if (rc == RAAF_OK && block->pieces.len > 0) {
-        rc = check_object(slice_of(&block->pieces));
+        rc = raaf_json_check(block->pieces.bytes, block->pieces.len);
         if (rc != RAAF_OK) return rc == RAAF_NO_MEMORY ? rc : RAAF_OK;
     }
     return rc == RAAF_OK ? hand_over_part(block, sink) : rc;
+}
+
+int raaf_anthropic_block_check_call(const raaf_anthropic_block_t *block,
+                                    const raaf_tool_call_t *call) {
+    const raaf_slice_t arguments = slice_of(&call->arguments);
+    int rc;
+
+    if (call->torn) return RAAF_OK; /* nothing can make it whole */
+    if (arguments.len == 0) return block->pieces.len > sizeof "{}" - 1 ? RAAF_OK : RAAF_STOP;
+    rc = raaf_json_check(arguments.bytes, arguments.len);
+    if (rc == RAAF_INVALID_EVENT) return RAAF_OK; /* JSON that is no object: as wrong as it is whole */
+    return rc == RAAF_OK || rc == RAAF_NO_MEMORY ? rc : RAAF_STOP;
 }
 
 /* A call without arguments has those of its start; of no start at all, none is {}. */
@@ -228,8 +227,10 @@ static int complete_arguments(const raaf_anthropic_block_t *block, raaf_tool_cal
 
 static int end_tool_use(raaf_anthropic_block_t *block, raaf_tool_call_t *call,
                         raaf_delta_sink_t *sink) {
-    int rc = complete_arguments(block, call, sink);
+    int rc;
 
+    if (call->torn) return RAAF_OK;
+    rc = complete_arguments(block, call, sink);
     if (rc == RAAF_OK && block->is_special) {
         block->pieces.len = 0;
         rc = append(&block->pieces, slice_of(&call->arguments));

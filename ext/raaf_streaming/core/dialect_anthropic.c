@@ -42,7 +42,9 @@ static raaf_anthropic_block_t *block_at(const anthropic_t *answer, size_t i) {
 
 static raaf_anthropic_block_t *find_block(const anthropic_t *answer, int64_t index) {
     for (size_t i = 0; i < block_count(answer); i++) {
-        if (block_at(answer, i)->index == index) return block_at(answer, i);
+        raaf_anthropic_block_t *block = block_at(answer, i);
+
+        if (block->index == index && !block->stopped) return block;
     }
     return NULL;
 }
@@ -64,8 +66,17 @@ static int end_block(anthropic_t *answer, raaf_anthropic_block_t *block) {
     return rc;
 }
 
-static int end_all_blocks(anthropic_t *answer) {
-    int rc = RAAF_OK;
+/* The answer goes on: a call that is over was whole. There is one at most. */
+static int end_stopped_block(anthropic_t *answer) {
+    for (size_t i = 0; i < block_count(answer); i++) {
+        if (block_at(answer, i)->stopped) return end_block(answer, block_at(answer, i));
+    }
+    return RAAF_OK;
+}
+
+/* [cut_off]: a call counts only if it is certainly whole: somebody might run it. */
+static int end_all_blocks(anthropic_t *answer, bool cut_off) {
+    int rc = cut_off ? raaf_tool_calls_tear_cut_off(&answer->calls, 0) : RAAF_OK;
 
     while (block_count(answer) > 0 && rc == RAAF_OK)
         rc = end_block(answer, block_at(answer, 0));
@@ -100,9 +111,11 @@ static raaf_slice_t said_text(const anthropic_t *answer, raaf_anthropic_kind_t k
 
 static int on_block_start(anthropic_t *answer) {
     const raaf_anthropic_kind_t kind = answer->said.kind;
-    raaf_anthropic_block_t *block = find_block(answer, answer->said.index);
-    int rc = block != NULL ? end_block(answer, block) : RAAF_OK;
+    raaf_anthropic_block_t *block;
+    int rc = end_stopped_block(answer);
 
+    block = find_block(answer, answer->said.index);
+    if (rc == RAAF_OK && block != NULL) rc = end_block(answer, block);
     /* The call first: an open block of one has it for certain. */
     if (rc == RAAF_OK && kind == RAAF_ANTHROPIC_TOOL_USE) rc = begin_call(answer);
     if (rc == RAAF_OK) rc = open_block(answer, kind, &block);
@@ -148,6 +161,7 @@ static int find_or_open_block(anthropic_t *answer, raaf_anthropic_block_t **foun
     *found = find_block(answer, answer->said.index);
     if (*found != NULL && (*found)->kind == kind) return RAAF_OK;
     if (*found != NULL) rc = end_block(answer, *found);
+    if (rc == RAAF_OK) rc = end_stopped_block(answer);
     if (rc == RAAF_OK) rc = open_block(answer, kind, found);
     return rc == RAAF_OK ? raaf_anthropic_block_begin_bare(*found) : rc;
 }
@@ -181,8 +195,16 @@ static int on_block_delta(anthropic_t *answer) {
 
 static int on_block_stop(anthropic_t *answer) {
     raaf_anthropic_block_t *block = find_block(answer, answer->said.index);
+    int rc = RAAF_OK;
 
-    return block != NULL ? end_block(answer, block) : RAAF_OK;
+    if (block == NULL) return RAAF_OK;
+    if (block->kind == RAAF_ANTHROPIC_TOOL_USE) {
+        rc = raaf_anthropic_block_check_call(
+            block, raaf_tool_calls_by_index(&answer->calls, 0, block->index));
+    }
+    if (rc == RAAF_OK) return end_block(answer, block);
+    block->stopped = rc == RAAF_STOP;
+    return block->stopped ? RAAF_OK : rc;
 }
 
 /* ---- usage ---- */
@@ -253,12 +275,23 @@ static int hand_over_usage(anthropic_t *answer) {
 
 /* ---- the message ---- */
 
+/* Any other reason may have cut the answer off. */
+static bool is_whole(raaf_slice_t reason) {
+    static const char *const words[] = {"end_turn", "tool_use", "stop_sequence", "pause_turn"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (reason.len == strlen(words[i]) && memcmp(reason.bytes, words[i], reason.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int hand_over_stop_reason(anthropic_t *answer) {
     const raaf_delta_t refusal = {.type = RAAF_CHUNK_REFUSAL,
                                   .text = get(answer, answer->said.explanation)};
     const raaf_delta_t finish = {.type = RAAF_CHUNK_FINISH,
                                  .text = get(answer, answer->said.stop_reason)};
-    int rc = end_all_blocks(answer);
+    int rc = end_all_blocks(answer, !is_whole(finish.text));
 
     if (rc != RAAF_OK || answer->finished) return rc;
     answer->finished = true;
@@ -271,6 +304,14 @@ static int on_message_delta(anthropic_t *answer) {
 
     if (answer->said.stop_reason.len > 0) rc = hand_over_stop_reason(answer);
     return rc == RAAF_OK ? hand_over_usage(answer) : rc;
+}
+
+static int check_kept(const anthropic_t *answer) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < block_count(answer); i++)
+        kept += raaf_anthropic_block_kept(block_at(answer, i));
+    return kept > RAAF_ANTHROPIC_MAX_KEPT ? RAAF_EVENT_TOO_LARGE : RAAF_OK;
 }
 
 static int hand_over_said(anthropic_t *answer) {
@@ -358,9 +399,11 @@ static int anthropic_event(void *state, const raaf_sse_event_t *event) {
 
     rc = raaf_anthropic_said_read(&answer->said, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return hand_over_raw_fault(answer, event);
+    if (raaf_dialect_malformed(rc)) raaf_tool_calls_tear(&answer->calls);
     if (rc != RAAF_OK) return rc;
-    return is_error || is_fault(&answer->said) ? hand_over_fault(answer, event)
-                                               : hand_over_said(answer);
+    if (is_error || is_fault(&answer->said)) return hand_over_fault(answer, event);
+    rc = hand_over_said(answer);
+    return rc == RAAF_OK ? check_kept(answer) : rc;
 }
 
 static raaf_progress_t anthropic_progress(const void *state) {
@@ -377,7 +420,8 @@ static int anthropic_finish(void *state) {
 
     if (answer->failed) return RAAF_OK;
     /* A call that was cut off is not a call: somebody might run it. */
-    if (anthropic_progress(answer) != RAAF_PROGRESS_OPEN) return end_all_blocks(answer);
+    if (anthropic_progress(answer) != RAAF_PROGRESS_OPEN)
+        return end_all_blocks(answer, !answer->done);
     for (size_t i = 0; i < block_count(answer) && rc == RAAF_OK; i++)
         rc = raaf_anthropic_block_end_text(block_at(answer, i), &answer->sink);
     return rc;

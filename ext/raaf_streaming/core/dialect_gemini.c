@@ -171,6 +171,12 @@ static int end_call(gemini_t *gemini, choice_t *choice, const raaf_gemini_part_t
     return rc == RAAF_OK ? raaf_tool_call_close(call, &gemini->sink) : rc;
 }
 
+/* The same for one of which more was to come, and nothing said that it is whole. */
+static int leave_call(gemini_t *gemini, choice_t *choice, bool cut_off) {
+    if (cut_off || choice->args.in_string) choice->torn = true;
+    return end_call(gemini, choice, NULL);
+}
+
 static int keep_signature(gemini_t *gemini, choice_t *choice, const raaf_gemini_part_t *part) {
     const raaf_slice_t signature = raaf_notes_get(&gemini->said.notes, part->signature);
 
@@ -202,7 +208,7 @@ static int hand_over_call(gemini_t *gemini, choice_t *choice, const raaf_gemini_
     int rc = RAAF_OK;
 
     if (begins && says_nothing) return RAAF_OK; /* the end of a call that has ended already */
-    if (begins && choice->in_call) rc = end_call(gemini, choice, NULL);
+    if (begins && choice->in_call) rc = leave_call(gemini, choice, false);
     if (begins && rc == RAAF_OK) rc = begin_call(gemini, choice, part);
     return rc == RAAF_OK ? go_on_with_call(gemini, choice, part, begins) : rc;
 }
@@ -245,12 +251,18 @@ static int hand_over_candidate(gemini_t *gemini, const raaf_gemini_candidate_t *
 
 /* ---- handing over: the rest ---- */
 
+/* Any other reason is one to end an answer that is not whole. */
+static bool is_stop(raaf_slice_t reason) {
+    return reason.len == 4 && memcmp(reason.bytes, "STOP", 4) == 0;
+}
+
 static int finish_choice(gemini_t *gemini, size_t slot, raaf_slice_t reason) {
     choice_t *choice = choice_at(gemini, slot);
     const raaf_delta_t delta = {.type = RAAF_CHUNK_FINISH, .choice = choice->index, .text = reason};
     int rc = close_texts(gemini, slot);
 
-    if (rc == RAAF_OK && choice->in_call) rc = end_call(gemini, choice, NULL);
+    /* [reason] may lie where the end of a call that is whole writes: of a block, which cuts off. */
+    if (rc == RAAF_OK && choice->in_call) rc = leave_call(gemini, choice, !is_stop(reason));
     if (rc != RAAF_OK || choice->finished) return rc;
 
     choice->finished = true;
@@ -353,14 +365,11 @@ static int hand_over_fault(gemini_t *gemini, const raaf_sse_event_t *event) {
 
 /* ---- malformed events ---- */
 
-/* Whether the parts of a candidate have a place in its call's arguments: tried on a copy. */
+/* Whether the parts of a candidate have a place in its call's arguments. */
 static int try_candidate(gemini_t *gemini, const raaf_gemini_candidate_t *candidate,
                          raaf_gemini_args_t *args) {
-    const choice_t *choice = find_choice(gemini, candidate->index);
     int rc = RAAF_OK;
 
-    raaf_gemini_args_reset(args);
-    if (choice != NULL && choice->in_call) rc = raaf_gemini_args_copy(args, &choice->args);
     for (size_t i = 0; i < candidate->part_count && rc == RAAF_OK; i++) {
         const raaf_gemini_part_t *part =
             raaf_gemini_said_part(&gemini->said, candidate->first_part + i);
@@ -371,6 +380,32 @@ static int try_candidate(gemini_t *gemini, const raaf_gemini_candidate_t *candid
         if (!part->will_continue) raaf_gemini_args_reset(args);
     }
     return rc;
+}
+
+/* All candidates of that index from the [first] on, which is one: tried on a copy. */
+static int try_choice(gemini_t *gemini, size_t first, raaf_gemini_args_t *args) {
+    const uint32_t index = raaf_gemini_said_candidate(&gemini->said, first)->index;
+    const choice_t *choice = find_choice(gemini, index);
+    int rc = RAAF_OK;
+
+    raaf_gemini_args_reset(args);
+    if (choice != NULL && choice->in_call) rc = raaf_gemini_args_copy(args, &choice->args);
+    for (size_t i = first; i < raaf_gemini_said_count(&gemini->said) && rc == RAAF_OK; i++) {
+        const raaf_gemini_candidate_t *candidate = raaf_gemini_said_candidate(&gemini->said, i);
+
+        if (candidate->index == index) rc = try_candidate(gemini, candidate, args);
+    }
+    return rc;
+}
+
+/* Whether a candidate before it has the same index. */
+static bool is_tried(const raaf_gemini_said_t *said, size_t candidate) {
+    const uint32_t index = raaf_gemini_said_candidate(said, candidate)->index;
+
+    for (size_t i = 0; i < candidate; i++) {
+        if (raaf_gemini_said_candidate(said, i)->index == index) return true;
+    }
+    return false;
 }
 
 static bool is_in_call(const gemini_t *gemini) {
@@ -386,10 +421,10 @@ static int try_calls(gemini_t *gemini) {
     raaf_gemini_args_t args;
     int rc = RAAF_OK;
 
-    if (said->pieces.len == 0 && !is_in_call(gemini)) return RAAF_OK;
+    if (said->pieces.len == 0 && !said->call_continues && !is_in_call(gemini)) return RAAF_OK;
     raaf_gemini_args_init(&args);
     for (size_t i = 0; i < raaf_gemini_said_count(said) && rc == RAAF_OK; i++) {
-        rc = try_candidate(gemini, raaf_gemini_said_candidate(said, i), &args);
+        if (!is_tried(said, i)) rc = try_choice(gemini, i, &args);
     }
     raaf_gemini_args_free(&args);
     return rc;
@@ -450,13 +485,9 @@ static int gemini_finish(void *state) {
     int rc = RAAF_OK;
 
     if (gemini->done) return RAAF_OK;
+    /* A call that is still open was cut off, and is not a call: somebody might run it. */
     for (size_t i = 0; i < choice_count(gemini) && rc == RAAF_OK; i++) {
         rc = close_texts(gemini, i);
-    }
-    /* A call that was cut off is not a call: somebody might run it. */
-    if (gemini_progress(gemini) == RAAF_PROGRESS_OPEN) return rc;
-    for (size_t i = 0; i < choice_count(gemini) && rc == RAAF_OK; i++) {
-        if (choice_at(gemini, i)->in_call) rc = end_call(gemini, choice_at(gemini, i), NULL);
     }
     return rc;
 }

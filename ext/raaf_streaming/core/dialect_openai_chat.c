@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 /* Memory that a silent stream may hold on to. */
 #define KEEP_BYTES 1024
@@ -291,6 +292,22 @@ static int hand_over_delta(chat_t *chat, const raaf_chat_said_choice_t *said_cho
     return rc == RAAF_OK ? hand_over_extras(chat, said_choice) : rc;
 }
 
+/*
+ * Whether an answer that ends for this reason is whole: only then the model had written its calls
+ * to their end, whatever they are.
+ */
+static bool is_whole(raaf_slice_t reason) {
+    static const char *const words[] = {"stop",     "tool_calls", "function_call",
+                                        "tool_use", "tool_call",  "stop_sequence",
+                                        "end_turn", "complete",   "eos"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (reason.len == strlen(words[i]) && strncasecmp(reason.bytes, words[i], reason.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What was kept until the end of a choice. */
 static int close_whole(chat_t *chat, uint32_t choice) {
     const int rc = raaf_reasoning_details_close(&chat->details, choice, &chat->sink);
@@ -305,6 +322,8 @@ static int finish_choice(chat_t *chat, const raaf_chat_said_choice_t *said_choic
     int rc;
 
     if ((rc = close_texts(chat, said_choice->slot)) != RAAF_OK) return rc;
+    if (!is_whole(reason)) rc = raaf_tool_calls_tear_cut_off(&chat->calls, choice->index);
+    if (rc != RAAF_OK) return rc;
     if ((rc = close_whole(chat, choice->index)) != RAAF_OK) return rc;
     if (choice->finished) return RAAF_OK;
 
@@ -449,6 +468,7 @@ static int chat_event(void *state, const raaf_sse_event_t *event) {
 
     rc = raaf_chat_said_read(&chat->said, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return hand_over_raw_fault(chat, event);
+    if (raaf_dialect_malformed(rc)) raaf_tool_calls_tear(&chat->calls);
     if (rc != RAAF_OK) return rc;
 
     if (is_error && chat->said.fault == RAAF_CHAT_NO_FAULT) chat->said.fault = RAAF_CHAT_FAULT_ROOT;
@@ -477,7 +497,10 @@ static int chat_finish(void *state) {
     /* A call that was cut off is not a call: somebody might run it. */
     if (chat_progress(chat) == RAAF_PROGRESS_OPEN) return rc;
     for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
-        rc = close_whole(chat, choice_at(chat, i)->index);
+        const uint32_t choice = choice_at(chat, i)->index;
+
+        if (!chat->done) rc = raaf_tool_calls_tear_cut_off(&chat->calls, choice);
+        if (rc == RAAF_OK) rc = close_whole(chat, choice);
     }
     return rc;
 }

@@ -268,7 +268,7 @@ static int put_pieces(responses_t *responses, item_t *item, const raaf_responses
         const raaf_responses_piece_t *piece =
             raaf_responses_said_piece(&responses->said, said_item->first_piece + i);
 
-        if (!(KIND(piece->kind) & kinds & ~told)) continue;
+        if (!(KIND(piece->kind) & kinds & ~told) || piece->text.len == 0) continue;
         if (piece->kind == RAAF_RESPONSES_CITATION) {
             rc = put_citation(responses, item, piece->text);
         } else {
@@ -303,12 +303,17 @@ static int label_call(responses_t *responses, raaf_tool_call_t *call, raaf_range
                                 note(responses, call->name.len > 0 ? none : name));
 }
 
-/* [whole] is all of the arguments: hands over what had not come, unless something else had. */
+/*
+ * [whole] is all of the arguments: hands over what had not come, unless something else had. Of a
+ * call that may have lost a piece they are what counts.
+ */
 static int complete_call(responses_t *responses, raaf_tool_call_t *call, raaf_range_t whole) {
     const raaf_slice_t all = note(responses, whole);
     const size_t known = call->arguments.len;
 
-    if (call->whole || all.len <= known) return RAAF_OK;
+    if (call->whole || all.len == 0) return RAAF_OK;
+    if (call->torn) return raaf_tool_call_mend(call, all);
+    if (all.len <= known) return RAAF_OK;
     if (known > 0 && memcmp(call->arguments.bytes, all.bytes, known) != 0) return RAAF_OK;
     call->open = (raaf_utf8_carry_t){0};
     return raaf_tool_call_add(call, (raaf_slice_t){all.bytes + known, all.len - known},
@@ -624,6 +629,7 @@ static int responses_event(void *state, const raaf_sse_event_t *event) {
 
     rc = raaf_responses_said_read(&responses->said, name, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return on_raw_error(responses, event);
+    if (raaf_dialect_malformed(rc)) raaf_tool_calls_tear(&responses->calls);
     return rc == RAAF_OK ? hand_over_said(responses, event) : rc;
 }
 

@@ -149,6 +149,7 @@ static void forget(raaf_gemini_said_t *said) {
     raaf_buffer_clear(&said->sources, KEEP_BYTES);
     raaf_notes_forget(&said->notes);
     said->known = false;
+    said->call_continues = false;
     said->has_usage = false;
     said->usage_json = (raaf_range_t){0};
     said->block_reason = (raaf_range_t){0};
@@ -338,6 +339,7 @@ static int on_call_value(raaf_gemini_said_t *said, uint8_t field, const raaf_jso
         return on_args(said, value);
     case CALL_CONTINUES:
         part_now(said)->will_continue = value->type == RAAF_JSON_TRUE;
+        said->call_continues |= part_now(said)->will_continue;
         return RAAF_OK;
     case PIECES:
         return on_piece(said, value);

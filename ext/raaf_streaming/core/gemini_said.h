@@ -67,6 +67,7 @@ typedef struct raaf_gemini_said {
     raaf_buffer_t pieces;     /* of raaf_gemini_said_piece_t */
     raaf_buffer_t sources;    /* of raaf_range_t: what the answer is grounded in */
     bool known;               /* there was a field that the dialect knows */
+    bool call_continues;      /* a part says so */
     bool has_usage;
     raaf_range_t usage_json;
     raaf_usage_t usage;

@@ -255,18 +255,15 @@ static int begin_piece(raaf_responses_said_t *said, raaf_responses_kind_t kind) 
     int rc = raaf_responses_said_item_count(said) == 0 ? begin_item(said) : RAAF_OK;
 
     if (rc == RAAF_OK) rc = raaf_buffer_push(&said->pieces, &piece, sizeof piece);
-    if (rc == RAAF_OK) item_now(said)->piece_count++;
-    return rc;
+    if (rc != RAAF_OK) return rc;
+    item_now(said)->piece_count++;
+    if (kind != RAAF_RESPONSES_CITATION) said->part = raaf_responses_said_piece_count(said) - 1;
+    return RAAF_OK;
 }
 
-/* The part that is read now: the newest piece that is no citation of it. */
+/* The part that is read now. */
 static raaf_responses_piece_t *part_now(const raaf_responses_said_t *said) {
-    size_t i = raaf_responses_said_piece_count(said) - 1;
-
-    while (piece_at(said, i)->kind == RAAF_RESPONSES_CITATION) {
-        i--;
-    }
-    return piece_at(said, i);
+    return piece_at(said, said->part);
 }
 
 /* What carries the answer must not be dropped in silence: there a wrong type is an error. */

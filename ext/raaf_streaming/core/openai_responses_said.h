@@ -73,6 +73,7 @@ typedef struct raaf_responses_said {
     raaf_json_reader_t reader;
     raaf_buffer_t items;  /* of raaf_responses_item_t */
     raaf_buffer_t pieces; /* of raaf_responses_piece_t; those of an item stand together */
+    size_t part;          /* position of the newest piece that is no citation */
     raaf_notes_t notes;
 
     raaf_responses_event_t event;
