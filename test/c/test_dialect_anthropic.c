@@ -319,15 +319,15 @@ TEST(anthropic_call_of_a_whole_answer_is_handed_over_whatever_its_arguments_are)
 }
 
 TEST(anthropic_call_that_may_have_lost_a_piece_is_not_handed_over) {
-    lines_check_skipping(&raaf_dialect_anthropic,
-                         CALL_START("0", "a", "f") INPUT("0", "{\\\"x\\\":\\\"/tmp") "{\"type\n"
-                             INPUT("0", "\\\"}") STOP("0") CALL_START("1", "b", "g")
-                                 INPUT("1", "{}") STOP("1") FINISH("tool_use"),
-                         "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"x\":\"/tmp\n"
-                         "tool_call_delta 0 #0 a f: \"}\ntool_call_delta 0 #1 b g: \n"
-                         "tool_call_delta 0 #1 b g: {}\ntool_call 0 #1 b g: {}\n"
-                         "finish 0: tool_use\n",
-                         RAAF_OK, 1);
+    lines_check_skipping(
+        &raaf_dialect_anthropic,
+        CALL_START("0", "a", "f") INPUT("0", "{\\\"x\\\":\\\"/tmp") "{\"type\n" INPUT("0", "\\\"}")
+            STOP("0") CALL_START("1", "b", "g") INPUT("1", "{}") STOP("1") FINISH("tool_use"),
+        "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"x\":\"/tmp\n"
+        "tool_call_delta 0 #0 a f: \"}\ntool_call_delta 0 #1 b g: \n"
+        "tool_call_delta 0 #1 b g: {}\ntool_call 0 #1 b g: {}\n"
+        "finish 0: tool_use\n",
+        RAAF_OK, 1);
 }
 
 #define SEARCH_START                                                                               \

@@ -253,7 +253,8 @@ TEST(gemini_piece_without_a_place_is_malformed_and_its_event_hands_over_nothing)
 }
 
 #define TWICE(parts)                                                                               \
-    "{\"candidates\":[{\"content\":{\"parts\":[" parts "]}},{\"content\":{\"parts\":[" parts "]}}]}\n"
+    "{\"candidates\":[{\"content\":{\"parts\":[" parts "]}},{\"content\":{\"parts\":[" parts       \
+    "]}}]}\n"
 
 TEST(gemini_arguments_that_come_twice_are_malformed_wherever_they_stand) {
     CHECK_EVENTS(BEGIN("f") TWICE("{\"functionCall\":{\"partialArgs\":[" PIECE(

@@ -394,7 +394,7 @@ TEST(chat_tool_call_of_an_answer_that_was_cut_off_is_not_handed_over) {
 }
 
 #define CALL(index, id, arguments)                                                                 \
-    DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                                       \
+    DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                                      \
           "\",\"function\":{\"name\":\"f\",\"arguments\":\"" arguments "\"}}]")
 
 TEST(chat_tool_call_that_a_finish_reason_cut_off_is_not_handed_over) {
@@ -421,8 +421,8 @@ TEST(chat_tool_call_of_a_whole_answer_is_handed_over_whatever_its_arguments_are)
 
 TEST(chat_tool_call_that_may_have_lost_a_piece_is_not_handed_over) {
     lines_check_skipping(&raaf_dialect_openai_chat,
-                         CALL("0", "a", "{\\\"x\\\":\\\"/tmp") "{\"choices\n" CALL("0", "a", "\\\"}")
-                             CALL("1", "b", "{}") FINISH("tool_calls"),
+                         CALL("0", "a", "{\\\"x\\\":\\\"/tmp") "{\"choices\n" CALL(
+                             "0", "a", "\\\"}") CALL("1", "b", "{}") FINISH("tool_calls"),
                          "tool_call_delta 0 #0 a f: {\"x\":\"/tmp\ntool_call_delta 0 #0 a f: \"}\n"
                          "tool_call_delta 0 #1 b f: {}\ntool_call 0 #1 b f: {}\n"
                          "finish 0: tool_calls\n",
