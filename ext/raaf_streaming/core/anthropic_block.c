@@ -212,7 +212,7 @@ int raaf_anthropic_block_check_call(const raaf_anthropic_block_t *block,
     if (call->torn) return RAAF_OK; /* nothing can make it whole */
     if (arguments.len == 0) return block->pieces.len > sizeof "{}" - 1 ? RAAF_OK : RAAF_STOP;
     rc = raaf_json_check(arguments.bytes, arguments.len);
-    if (rc == RAAF_INVALID_EVENT) return RAAF_OK; /* JSON that is no object: as wrong as it is whole */
+    if (rc == RAAF_INVALID_EVENT) return RAAF_OK; /* no object, but whole */
     return rc == RAAF_OK || rc == RAAF_NO_MEMORY ? rc : RAAF_STOP;
 }
 

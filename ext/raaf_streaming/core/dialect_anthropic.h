@@ -62,7 +62,7 @@
 
 /* The caps of a response. */
 #define RAAF_ANTHROPIC_MAX_OPEN_BLOCKS 64
-#define RAAF_ANTHROPIC_MAX_BLOCK ((size_t)16 << 20) /* bytes kept of one block, in each of its parts */
+#define RAAF_ANTHROPIC_MAX_BLOCK ((size_t)16 << 20) /* bytes kept of one block, of each kind */
 #define RAAF_ANTHROPIC_MAX_KEPT ((size_t)64 << 20)  /* bytes kept of all that are open */
 
 extern const raaf_dialect_t raaf_dialect_anthropic;

@@ -71,7 +71,7 @@ int raaf_tool_call_label(raaf_tool_call_t *call, raaf_slice_t id, raaf_slice_t n
 /* The next piece of the arguments' JSON, as it was read; may be empty. */
 int raaf_tool_call_add(raaf_tool_call_t *call, raaf_slice_t arguments, raaf_delta_sink_t *sink);
 
-/* The call is whole. Its arguments are forgotten; a second time, and of one torn, nothing happens. */
+/* The call is whole. Its arguments are forgotten. A second time, or torn: nothing happens. */
 int raaf_tool_call_close(raaf_tool_call_t *call, raaf_delta_sink_t *sink);
 
 /* The same for all calls of [choice], in their order. */
@@ -80,9 +80,10 @@ int raaf_tool_calls_close(raaf_tool_calls_t *calls, uint32_t choice, raaf_delta_
 /*
  * A call that was cut off, or has lost a piece, is no call: somebody might run it.
  *
- * tear          an event was malformed, and may have held a piece of any call that is not whole yet
- * tear_cut_off  the answer of [choice] ended before it was whole: of its calls that were not handed
- *               over those are torn whose arguments are not one JSON object. RAAF_OK, RAAF_NO_MEMORY
+ *   tear          an event was malformed, and may have held a piece of any call that is not whole
+ *   tear_cut_off  the answer of [choice] ended before it was whole: of its calls that were not
+ *                 handed over those are torn whose arguments are not one JSON object. Returns
+ *                 RAAF_OK or RAAF_NO_MEMORY
  */
 void raaf_tool_calls_tear(raaf_tool_calls_t *calls);
 int raaf_tool_calls_tear_cut_off(raaf_tool_calls_t *calls, uint32_t choice);
