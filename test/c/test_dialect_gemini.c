@@ -589,6 +589,27 @@ static int decode_many(const char *before, const char *item, int count, const ch
     return lines_end_of(GEMINI, &stream);
 }
 
+/* The reason is longer than what is kept of the memory in which both are put together. */
+TEST(gemini_prompt_that_is_blocked_in_a_call_keeps_its_reason) {
+    static const char before[] = BEGIN("f") "{\"promptFeedback\":{\"blockReason\":\"BLOCK_REASON_";
+    static const char begun[] = "tool_call_delta 0 #0  f: \nfinish 0: BLOCK_REASON_";
+    raaf_buffer_t lines, expected;
+
+    raaf_buffer_init(&lines, 1 << 16);
+    raaf_buffer_init(&expected, 1 << 16);
+    lines_add(&lines, before);
+    lines_add(&expected, begun);
+    for (int i = 0; i < 2000; i++) {
+        lines_add(&lines, "Q");
+        lines_add(&expected, "Q");
+    }
+    lines_add(&lines, "\"}}");
+    lines_add(&expected, "\n");
+    lines_check(GEMINI, lines.bytes, lines.len, expected.bytes, expected.len, RAAF_OK);
+    raaf_buffer_free(&lines);
+    raaf_buffer_free(&expected);
+}
+
 TEST(gemini_response_may_have_128_candidates) {
     CHECK_EQ_INT(decode_many("{\"candidates\":[", "%s{\"index\":%d}", 128, "]}"), RAAF_TRUNCATED);
     CHECK_EQ_INT(decode_many("{\"candidates\":[", "%s{\"index\":%d}", 129, "]}"),

@@ -261,7 +261,6 @@ static int finish_choice(gemini_t *gemini, size_t slot, raaf_slice_t reason) {
     const raaf_delta_t delta = {.type = RAAF_CHUNK_FINISH, .choice = choice->index, .text = reason};
     int rc = close_texts(gemini, slot);
 
-    /* [reason] may lie where the end of a call that is whole writes: of a block, which cuts off. */
     if (rc == RAAF_OK && choice->in_call) rc = leave_call(gemini, choice, !is_stop(reason));
     if (rc != RAAF_OK || choice->finished) return rc;
 
@@ -297,10 +296,14 @@ static int hand_over_block(gemini_t *gemini) {
     const raaf_slice_t reason = raaf_notes_get(&gemini->said.notes, gemini->said.block_reason);
     const bool is_named =
         reason.len >= sizeof BLOCKED - 1 && memcmp(reason.bytes, BLOCKED, sizeof BLOCKED - 1) == 0;
-    raaf_buffer_t *word = empty_json(gemini);
+    raaf_buffer_t *word;
     size_t slot;
     int rc = find_slot(gemini, 0, &slot);
 
+    /* Before the word is put together: the end of a call does that in the same place. */
+    if (rc == RAAF_OK && choice_at(gemini, slot)->in_call)
+        rc = leave_call(gemini, choice_at(gemini, slot), true);
+    word = empty_json(gemini);
     if (rc == RAAF_OK && !is_named) rc = raaf_buffer_append(word, BLOCKED, sizeof BLOCKED - 1);
     if (rc == RAAF_OK) rc = raaf_buffer_append(word, reason.bytes, reason.len);
     return rc == RAAF_OK ? finish_choice(gemini, slot, slice_of(word)) : rc;
