@@ -124,9 +124,14 @@ namespace :spec do
     # Programs that specs start run at their own speed: seconds for each Ruby would be too much. Forks are watched.
     # Fair scheduling: valgrind runs one thread at a time and would else let one that spins starve the reactor.
     options = RubyMemcheck::Configuration::DEFAULT_VALGRIND_OPTIONS - ["--trace-children=yes"]
-    # What an Array, a Hash or a String holds is the garbage collector's to free, and at the exit it does not.
-    skipped = [*RubyMemcheck::Configuration::DEFAULT_SKIPPED_RUBY_FUNCTIONS, /\Arb_(?:ary|hash|str)_/]
-    RubyMemcheck.config(binary_name: EXTENSION, valgrind_options: [*options, "--fair-sched=try"],
+    # What an Array, a Hash or a String holds, and the room for objects, is the garbage collector's to free, and at the
+    # exit it does not.
+    skipped = [*RubyMemcheck::Configuration::DEFAULT_SKIPPED_RUBY_FUNCTIONS, /\Arb_(?:ary|hash|str)_/,
+      /\Arb_data_typed_object_wrap\z/]
+    # ruby_memcheck makes the folder whatever task is run, and leaves it behind.
+    reports = File.expand_path("#{BUILD_DIR}/memcheck/#{Process.pid}")
+    at_exit { FileUtils.rm_rf(reports) }
+    RubyMemcheck.config(binary_name: EXTENSION, valgrind_options: [*options, "--fair-sched=try"], temp_dir: reports,
       valgrind_suppressions_dir: "spec/support/valgrind", skipped_ruby_functions: skipped)
     RubyMemcheck::Frame.prepend(KnownFrames)
     RubyMemcheck::TestTaskReporter.prepend(ReportsOfChildren)

@@ -48,6 +48,12 @@ RSpec.describe "raaf-core and raaf-streaming" do
       end
     end
 
+    it "keeps its own files though only ours are found, where it was loaded by its path" do
+      script = "%w[raaf/agent raaf/models/openai_provider].each { |file| require file }\n#{MadeUpCore::REPORT}"
+      requires = [File.join(core_lib, "raaf-core.rb"), "raaf-streaming"]
+      expect(run_ruby(script, load_path: [lib], requires: requires)).to eq(MadeUpCore::REAL)
+    end
+
     it "is not confused by a link to our own folder" do
       link = File.join(@folder, "link")
       File.symlink(lib, link)

@@ -1,5 +1,9 @@
 # frozen_string_literal: true
 
+require_relative "streaming/core_loader"
+# raaf-core has a file of this name, which is the one that was meant.
+return if RAAF::Streaming::CoreLoader.load_core
+
 require_relative "streaming/agent_methods"
 
 module RAAF
@@ -29,9 +33,19 @@ module RAAF
     # @return [String]
     attr_accessor :model
     # @return [Array<Object>] see {Streaming::Tool}
-    attr_reader :tools
+    attr_accessor :tools
     # @return [Array<Agent>]
-    attr_reader :handoffs
+    attr_accessor :handoffs
+    # @return [String, nil] when to hand over to this agent, for the model
+    attr_accessor :handoff_description
+    # @return [Hash, Object, nil] settings that the agent's own override
+    attr_accessor :model_settings
+    # @return [#on_start, #on_end, nil] called with context and agent, and at the end the answer
+    attr_accessor :hooks
+    # @return [Array<#run>] called with context, agent and message of the user; see raaf-core's guardrails
+    attr_accessor :input_guardrails
+    # @return [Array<#run>] called with context, agent and the whole answer
+    attr_accessor :output_guardrails
     # @return [Integer] requests to the model in one run
     attr_accessor :max_turns
 
@@ -75,11 +89,17 @@ module RAAF
     # @param tools [Array<Object>] see {Streaming::Tool}; Hashes that only describe a tool are the application's to run
     # @param handoffs [Array<Agent>]
     # @param max_turns [Integer]
+    # @param handoff_description [String, nil]
+    # @param model_settings [Hash, Object, nil]
+    # @param hooks [Object, nil]
+    # @param input_guardrails [Array<#run>]
+    # @param output_guardrails [Array<#run>]
     # @param settings [Hash{Symbol=>Object}] any of {Streaming::AgentMethods::SETTINGS}
     # @yieldparam agent [Agent] to set it up further
     # @raise [ArgumentError] names every unknown setting
     def initialize(name:, instructions: nil, model: DEFAULT_MODEL, provider: nil, tools: [], handoffs: [],
-      max_turns: DEFAULT_MAX_TURNS, **settings)
+      max_turns: DEFAULT_MAX_TURNS, handoff_description: nil, model_settings: nil, hooks: nil, input_guardrails: [],
+      output_guardrails: [], **settings)
       reject_unknown(settings)
       @name = name
       @instructions = instructions
@@ -88,6 +108,11 @@ module RAAF
       @tools = Array(tools).dup
       @handoffs = Array(handoffs).dup
       @max_turns = max_turns
+      @handoff_description = handoff_description
+      @model_settings = model_settings
+      @hooks = hooks
+      @input_guardrails = Array(input_guardrails).dup
+      @output_guardrails = Array(output_guardrails).dup
       @settings = settings
       yield self if block_given?
     end
@@ -110,16 +135,29 @@ module RAAF
       self
     end
 
+    # @return [Boolean] whether it has tools
+    def tools?
+      tools.any?
+    end
+
+    # @return [Boolean] whether it has handoffs
+    def handoffs?
+      handoffs.any?
+    end
+
+    # @param freeze [Boolean, nil] as for Object#clone
+    # @param changes [Hash{Symbol=>Object}] what is different, by the names of the setters
+    # @return [Agent]
+    # @raise [NoMethodError] for a name without a setter
+    def clone(freeze: nil, **changes)
+      copy = super(freeze: freeze)
+      changes.each { |name, value| copy.public_send(:"#{name}=", value) }
+      copy
+    end
+
     # @return [Hash{Symbol=>Object}] a copy of the settings that are set
     def settings
       @settings.compact
-    end
-
-    # @return [String] name, model and sizes; neither instructions nor headers nor anything of the provider but its name
-    def inspect
-      answering = " provider=#{provider.respond_to?(:name) ? provider.name : provider.class}" if provider
-      "#<#{self.class.name} #{name.inspect} model=#{model.inspect}#{answering} tools=#{tools.size} " \
-        "handoffs=#{handoffs.size}>"
     end
 
     private
@@ -128,6 +166,8 @@ module RAAF
       super
       @tools = @tools.dup
       @handoffs = @handoffs.dup
+      @input_guardrails = @input_guardrails.dup
+      @output_guardrails = @output_guardrails.dup
       @settings = @settings.dup
     end
 

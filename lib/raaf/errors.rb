@@ -12,6 +12,7 @@ module RAAF
   #     ├─ ConfigurationError ── RactorError
   #     ├─ AuthenticationError  PermissionError  NotFoundError
   #     ├─ InvalidRequestError ── ContextLengthError
+  #     ├─ GuardrailError ── InputGuardrailError  OutputGuardrailError
   #     ├─ RateLimitError
   #     ├─ ProviderError
   #     │   ├─ ServerError  OverloadedError

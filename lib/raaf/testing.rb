@@ -9,7 +9,7 @@ module RAAF
   #
   # * {ModelServer}: a real HTTP server on loopback that answers like a provider, on time or badly.
   # * {MockProvider}: a provider without a socket, for tests that care about the text only.
-  # * {OpenAIChatWire}: writes the bytes that both of them send.
+  # * {OpenAIChatWire}: writes the bytes that both of them send. The other providers' wires are named after them.
   #
   # Needs Ruby's standard library only; the native extension is not loaded.
   module Testing

@@ -36,6 +36,24 @@ RSpec.describe RAAF::Agent do
     expect { agent.add_tool(1) }.to raise_error(ArgumentError)
   end
 
+  it "can be copied with changes" do
+    agent = described_class.new(name: "A", tools: [{name: "f"}], temperature: 0.2)
+    copy = agent.clone(name: "B", temperature: 0.5)
+    copy.tools << {name: "g"}
+    expect([copy.name, copy.temperature, agent.name, agent.temperature,
+      agent.tools.size]).to eq(["B", 0.5, "A", 0.2, 1])
+  end
+
+  it "takes what raaf-core's agents bring along" do
+    agent = described_class.new(name: "A", handoff_description: "d", model_settings: {top_p: 0.1}, temperature: 0.2)
+    expect([agent.handoff_description, agent.request_settings]).to eq(["d", {top_p: 0.1, temperature: 0.2}])
+  end
+
+  it "says whether it has tools and handoffs" do
+    agents = [described_class.new(name: "A"), described_class.new(name: "A", tools: [{name: "f"}], handoffs: [subject])]
+    expect(agents.map { |one| [one.tools?, one.handoffs?] }).to eq([[false, false], [true, true]])
+  end
+
   it "keeps handoffs" do
     other = described_class.new(name: "B")
     expect(agent.add_handoff(other).handoffs).to eq([other])

@@ -5,7 +5,9 @@ RSpec.describe RAAF::Errors do
   tree = {
     ConfigurationError: [], RactorError: [:ConfigurationError],
     AuthenticationError: [], PermissionError: [], NotFoundError: [],
-    InvalidRequestError: [], ContextLengthError: [:InvalidRequestError], RateLimitError: [],
+    InvalidRequestError: [], ContextLengthError: [:InvalidRequestError],
+    GuardrailError: [], InputGuardrailError: [:GuardrailError], OutputGuardrailError: [:GuardrailError],
+    RateLimitError: [],
     ProviderError: [], ServerError: [:ProviderError], OverloadedError: [:ProviderError],
     ConnectionError: [:ProviderError], TimeoutError: [:ProviderError], TruncatedStreamError: [:ProviderError],
     ProtocolError: [:ProviderError], CircuitOpenError: [:ProviderError],

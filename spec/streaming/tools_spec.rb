@@ -11,6 +11,38 @@ RSpec.describe "A run with tools" do
     it_behaves_like "a run with tools"
   end
 
+  describe "in the format of OpenAI's Responses" do
+    def provider_for(server)
+      RAAF::Models::ResponsesProvider.new(api_key: "test", base_url: server.base_url)
+    end
+
+    it_behaves_like "a run with tools"
+  end
+
+  describe "in Gemini's format" do
+    def provider_for(server)
+      RAAF::Models::GeminiProvider.new(api_key: "test", base_url: server.base_url)
+    end
+
+    it_behaves_like "a run with tools"
+  end
+
+  describe "in Ollama's format" do
+    def provider_for(server)
+      RAAF::Models::OllamaProvider.new(base_url: server.base_url)
+    end
+
+    it_behaves_like "a run with tools"
+  end
+
+  describe "in the format of Anthropic's Messages" do
+    def provider_for(server)
+      RAAF::Models::AnthropicProvider.new(api_key: "test", base_url: server.base_url)
+    end
+
+    it_behaves_like "a run with tools"
+  end
+
   def weather(city:)
     "#{city}: rain"
   end

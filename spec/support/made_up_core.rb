@@ -6,45 +6,13 @@ require "open3"
 require "rbconfig"
 require "tmpdir"
 
-# Writes a gem named raaf-core that behaves at its edges as the real one does, and runs Ruby processes beside it.
+# Sets up a gem named raaf-core that behaves at its edges as the real one does (spec/fixtures/made_up_core), and runs
+# Ruby processes beside it.
 module MadeUpCore
   ROOT = File.expand_path("../..", __dir__)
 
-  # The real one ships files whose names ours have too, and classes whose names ours would take.
-  FILES = {
-    "lib/raaf-core.rb" => <<~RUBY,
-      $core_loads = $core_loads.to_i + 1
-      require_relative "raaf/errors"
-      require_relative "raaf/streaming"
-      require_relative "raaf/agent"
-    RUBY
-    "lib/raaf/errors.rb" => <<~RUBY,
-      module RAAF
-        class Error < StandardError; end
-        module Errors
-          class AgentError < StandardError; end
-        end
-        module Logger; end
-      end
-    RUBY
-    "lib/raaf/streaming.rb" => "module RAAF; class StreamingClient; end; end\n",
-    "lib/raaf/agent.rb" => <<~RUBY
-      module RAAF
-        module Models
-          class ModelInterface; end
-          class OpenAIProvider < ModelInterface; end
-        end
-        class Agent
-          attr_accessor :name, :instructions, :model, :tools, :temperature, :model_settings
-          def initialize(name:, instructions: nil, **options)
-            @name, @instructions, @tools = name, instructions, []
-            @model = options[:model] || "gpt-4"
-          end
-          def real? = true
-        end
-      end
-    RUBY
-  }.freeze
+  # Its files. The real one ships files whose names ours have too, and classes whose names ours would take.
+  FILES = File.expand_path("../fixtures/made_up_core/lib", __dir__)
 
   # What a process that has loaded everything says of itself.
   REPORT = <<~RUBY
@@ -54,7 +22,7 @@ module MadeUpCore
     agent = RAAF::Agent.new(name: "A")
     agent.provider = provider
     puts JSON.generate(
-      core_loads: $core_loads.to_i, real: agent.respond_to?(:real?), model: agent.model,
+      core_loads: ENV["MADE_UP_CORE_LOADS"].to_i, real: RAAF.const_defined?(:VERSION), model: agent.model,
       answer: agent.run("Hi").final_output, provider: RAAF.provider, agent_error: defined?(RAAF::Errors::AgentError),
       rate_limit: RAAF::Errors::RateLimitError.name, for_model: RAAF::Models.for_model("gpt-4o").class.name
     )
@@ -69,7 +37,7 @@ module MadeUpCore
 
   # Nothing of the process that runs the specs may reach the others, above all not its bundle.
   CLEAN = %w[RUBYOPT RUBYLIB BUNDLE_GEMFILE BUNDLE_PATH BUNDLE_BIN_PATH BUNDLER_VERSION GEM_HOME GEM_PATH
-    BUNDLE_LOCKFILE BUNDLER_SETUP].to_h { |name| [name, nil] }.freeze
+    BUNDLE_LOCKFILE BUNDLER_SETUP MADE_UP_CORE_LOADS OPENAI_API_KEY].to_h { |name| [name, nil] }.freeze
 
   # @return [Hash] what the process reports
   def run_ruby(script, env: {}, load_path: [], requires: [])
@@ -92,7 +60,8 @@ module MadeUpCore
   end
 
   def write_core(folder)
-    write_files(folder, FILES)
+    FileUtils.mkdir_p(folder)
+    FileUtils.cp_r(FILES, folder)
     write_files(folder, "raaf-core.gemspec" => gemspec("raaf-core", "9.9.9"))
   end
 

@@ -28,10 +28,11 @@ module ReplayHelpers
   end
 
   # Asks once, unless another number is given: what fails here is mostly to be seen as it failed.
+  # @param provider_class [Class]
   # @return [RAAF::Streaming::AsyncRunner] asks that server, or that address
-  def runner_for(server, api_key: KEY, max_retries: 0, **settings)
+  def runner_for(server, api_key: KEY, provider_class: RAAF::Models::OpenAIProvider, max_retries: 0, **settings)
     address = server.respond_to?(:base_url) ? server.base_url : server
-    provider = RAAF::Models::OpenAIProvider.new(api_key: api_key, base_url: address)
+    provider = provider_class.new(api_key: api_key, base_url: address)
     agent = RAAF::Agent.new(name: "Assistant", instructions: "Be brief.", model: "gpt-4o")
     RAAF::Streaming::AsyncRunner.new(agent: agent, provider: provider, max_retries: max_retries, **settings)
   end

@@ -50,7 +50,7 @@ class ReplayReader
     prompt = raw_usage["prompt_tokens_details"] || {}
     completion = raw_usage["completion_tokens_details"] || {}
     {
-      prompt_tokens: raw_usage["prompt_tokens"], completion_tokens: raw_usage["completion_tokens"],
+      prompt_tokens: raw_usage["prompt_tokens"], completion_tokens: completion_tokens(completion["reasoning_tokens"]),
       total_tokens: raw_usage["total_tokens"], cached_tokens: prompt["cached_tokens"],
       reasoning_tokens: completion["reasoning_tokens"], audio_prompt_tokens: prompt["audio_tokens"],
       audio_completion_tokens: completion["audio_tokens"]
@@ -58,6 +58,12 @@ class ReplayReader
   end
 
   private
+
+  # All that was written, reasoning included: some count that apart, and their total tells.
+  def completion_tokens(reasoning)
+    prompt, written, total = raw_usage.values_at("prompt_tokens", "completion_tokens", "total_tokens")
+    (total == prompt + written + reasoning.to_i) ? written + reasoning.to_i : written
+  end
 
   def each_event(bytes)
     data = []

@@ -1,76 +1,8 @@
-/*
- * The oracle: a stream fed whole, byte by byte, and cut at places that the input itself chooses,
- * hands over the same deltas and ends with the same code; and every string that is handed over is
- * valid UTF-8.
- *
- * The first two bytes choose what happens to malformed events, where the receiver stops, and how
- * the stream is cut; the rest is the stream.
- */
-#include "decoder.h"
 #include "dialect_openai_chat.h"
-#include "random_numbers.h"
-#include "transcript.h"
-
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz_dialect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int feed_copy(raaf_decoder_t *decoder, const uint8_t *bytes, size_t len) {
-    char *copy = malloc(len > 0 ? len : 1);
-    int rc;
-
-    memcpy(copy, bytes, len);
-    rc = raaf_decoder_feed(decoder, copy, len);
-    free(copy);
-    return rc;
-}
-
-/* [seed] 0: whole; 1: byte by byte; else at random places. */
-static int decode(uint8_t choice, uint64_t seed, const uint8_t *bytes, size_t len,
-                  transcript_t *transcript) {
-    uint64_t random = seed;
-    raaf_decoder_t decoder;
-    int rc = RAAF_OK;
-
-    transcript_init(transcript);
-    transcript->stop_after = choice & 2 ? choice >> 4 : 0;
-    if (raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, transcript_delta, transcript,
-                          choice & 4 ? 256 : 0, choice & 8 ? 128 : 0) != RAAF_OK) {
-        abort();
-    }
-    decoder.skip_malformed = choice & 1;
-    for (size_t at = 0; at < len && rc == RAAF_OK;) {
-        size_t part = seed == 0 ? len : seed == 1 ? 1 : random_below(&random, 40);
-
-        if (part > len - at) part = len - at;
-        rc = feed_copy(&decoder, bytes + at, part);
-        at += part;
-    }
-    rc = raaf_decoder_finish(&decoder, true);
-    if (raaf_decoder_finish(&decoder, true) != rc) abort();
-    raaf_decoder_free(&decoder);
-    if (transcript->invalid) abort();
-    return rc;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    transcript_t whole, pieces;
-    int rc;
-
-    if (size < 2) return 0;
-    rc = decode(data[0], 0, data + 2, size - 2, &whole);
-    for (uint64_t seed = 1; seed <= 2; seed++) {
-        const uint64_t cut = seed == 1 ? 1 : seed * 0x9E3779B97F4A7C15u + data[1];
-
-        if (decode(data[0], cut, data + 2, size - 2, &pieces) != rc) abort();
-        if (pieces.text.len != whole.text.len) abort();
-        if (whole.text.len > 0 && memcmp(pieces.text.bytes, whole.text.bytes, whole.text.len)) {
-            abort();
-        }
-        transcript_free(&pieces);
-    }
-    transcript_free(&whole);
-    return 0;
+    return fuzz_dialect(&raaf_dialect_openai_chat, data, size);
 }

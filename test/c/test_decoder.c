@@ -1,6 +1,7 @@
 #include "check.h"
 #include "failing_malloc.h"
 #include "decoder.c"
+#include "dialect_ollama.h"
 #include "dialect_openai_chat.h"
 #include "transcript.h"
 
@@ -286,14 +287,55 @@ TEST(decoder_holds_lines_and_events_to_their_limits) {
     clean_up(&outcome);
 }
 
-TEST(decoder_refuses_a_framing_it_does_not_know) {
-    raaf_dialect_t lines = raaf_dialect_openai_chat;
-    raaf_decoder_t decoder;
+#define LINE(text) "{\"message\":{\"content\":\"" text "\"},\"done\":false}\n"
 
-    lines.framing = RAAF_FRAMING_NDJSON;
-    CHECK_EQ_INT(raaf_decoder_init(&decoder, &lines, transcript_delta, NULL, 0, 0),
-                 RAAF_INVALID_REQUEST);
-    raaf_decoder_free(&decoder);
+static void begin_lines(outcome_t *outcome, size_t max_line, size_t max_event) {
+    transcript_init(&outcome->transcript);
+    CHECK_EQ_INT(raaf_decoder_init(&outcome->decoder, &raaf_dialect_ollama, transcript_delta,
+                                   &outcome->transcript, max_line, max_event),
+                 RAAF_OK);
+}
+
+TEST(decoder_reads_lines_where_its_dialect_has_them) {
+    outcome_t outcome;
+
+    begin_lines(&outcome, 0, 0);
+    CHECK_EQ_INT(feed(&outcome, LINE("Hi")), RAAF_OK);
+    CHECK_EQ_INT(feed(&outcome, "{\"done\":true}\n" LINE("late")), RAAF_STOP);
+    end(&outcome, true);
+    CHECK_EQ_INT(outcome.finished, RAAF_OK);
+    CHECK_EQ_UINT(outcome.decoder.events, 2);
+    CHECK_SAID(outcome, "content 0: Hi\nfinish 0: stop\n");
+    clean_up(&outcome);
+}
+
+TEST(decoder_tries_a_last_line_that_lacks_its_end) {
+    outcome_t outcome;
+
+    begin_lines(&outcome, 0, 0);
+    feed(&outcome, LINE("a") "{\"done\":true}");
+    end(&outcome, true);
+    CHECK_EQ_INT(outcome.finished, RAAF_OK);
+    clean_up(&outcome);
+
+    begin_lines(&outcome, 0, 0);
+    feed(&outcome, LINE("a") "{\"done\":tr");
+    end(&outcome, true);
+    CHECK_EQ_INT(outcome.finished, RAAF_TRUNCATED);
+    CHECK_EQ_UINT(outcome.decoder.malformed_events, 1);
+    clean_up(&outcome);
+}
+
+TEST(decoder_holds_lines_of_json_to_both_limits) {
+    outcome_t outcome;
+
+    begin_lines(&outcome, 30, 60);
+    CHECK_EQ_INT(feed(&outcome, LINE("a")), RAAF_LINE_TOO_LONG);
+    clean_up(&outcome);
+
+    begin_lines(&outcome, 60, 30);
+    CHECK_EQ_INT(feed(&outcome, LINE("a")), RAAF_EVENT_TOO_LARGE);
+    clean_up(&outcome);
 }
 
 TEST(decoder_reports_that_memory_ran_out) {

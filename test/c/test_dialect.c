@@ -1,10 +1,18 @@
 #include "check.h"
 #include "dialect.h"
+#include "dialect_anthropic.h"
+#include "dialect_gemini.h"
+#include "dialect_ollama.h"
 #include "dialect_openai_chat.h"
+#include "dialect_openai_responses.h"
 #include "result_code.h"
 
 TEST(dialect_is_found_by_its_name) {
     CHECK_EQ_PTR(raaf_dialect_find("openai_chat"), &raaf_dialect_openai_chat);
+    CHECK_EQ_PTR(raaf_dialect_find("anthropic"), &raaf_dialect_anthropic);
+    CHECK_EQ_PTR(raaf_dialect_find("openai_responses"), &raaf_dialect_openai_responses);
+    CHECK_EQ_PTR(raaf_dialect_find("gemini"), &raaf_dialect_gemini);
+    CHECK_EQ_PTR(raaf_dialect_find("ollama"), &raaf_dialect_ollama);
 }
 
 TEST(dialect_of_another_name_is_not_found) {

@@ -1,91 +1,7 @@
 #include "check.h"
 #include "failing_malloc.h"
 #include "buffer.c"
-#include "decoder.h"
-#include "dialect_openai_chat.h"
-#include "random_numbers.h"
-#include "transcript.h"
-
-#define FFFD "\xEF\xBF\xBD"
-
-static void add_text(raaf_buffer_t *stream, const char *text) {
-    raaf_buffer_append(stream, text, strlen(text));
-}
-
-/* ---- a stream of events, one a line; a line that begins with "@error " is an event so named ---- */
-
-static void add_event(raaf_buffer_t *stream, const char *line, size_t len) {
-    if (len >= 7 && memcmp(line, "@error ", 7) == 0) {
-        add_text(stream, "event: error\n");
-        line += 7;
-        len -= 7;
-    }
-    add_text(stream, "data: ");
-    raaf_buffer_append(stream, line, len);
-    add_text(stream, "\n\n");
-}
-
-static void make_stream(raaf_buffer_t *stream, const char *lines, size_t len) {
-    const char *end = lines + len;
-
-    raaf_buffer_init(stream, (size_t)1 << 28);
-    for (const char *at = lines; at < end;) {
-        const char *line_end = memchr(at, '\n', (size_t)(end - at));
-
-        if (line_end == NULL) line_end = end;
-        add_event(stream, at, (size_t)(line_end - at));
-        at = line_end + 1;
-    }
-}
-
-/* [step] bytes a feed; 0: whole; below 0: random pieces. Returns why the stream ended. */
-static int decode(const raaf_buffer_t *stream, int step, transcript_t *transcript) {
-    uint64_t random = 4242 - (uint64_t)step;
-    raaf_decoder_t decoder;
-    int rc = RAAF_OK;
-
-    CHECK_EQ_INT(
-        raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, transcript_delta, transcript, 0, 0),
-        RAAF_OK);
-    for (size_t at = 0; at < stream->len && rc == RAAF_OK;) {
-        size_t part = stream->len - at;
-
-        if (step > 0 && (size_t)step < part) part = (size_t)step;
-        if (step < 0) part = random_below(&random, part < 40 ? part + 1 : 40);
-        rc = raaf_decoder_feed(&decoder, stream->bytes + at, part);
-        at += part;
-    }
-    rc = raaf_decoder_finish(&decoder, true);
-    raaf_decoder_free(&decoder);
-    return rc;
-}
-
-static void check_lines(const char *lines, size_t len, const char *expected, size_t expected_len,
-                        int expected_rc) {
-    raaf_buffer_t stream;
-
-    make_stream(&stream, lines, len);
-    for (int step = -4; step <= 3; step++) {
-        transcript_t transcript;
-
-        transcript_init(&transcript);
-        CHECK_EQ_INT(decode(&stream, step, &transcript), expected_rc);
-        CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, expected, expected_len);
-        CHECK(!transcript.invalid);
-        transcript_free(&transcript);
-    }
-    raaf_buffer_free(&stream);
-}
-
-#define CHECK_CHAT(lines, expected, rc)                                                            \
-    check_lines((lines), sizeof(lines) - 1, (expected), sizeof(expected) - 1, (rc))
-
-/* One choice with this delta, and no more. */
-#define DELTA(delta) "{\"choices\":[{\"index\":0,\"delta\":{" delta "}}]}\n"
-#define FINISH(reason)                                                                             \
-    "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n"
-#define CALLS(fragments) DELTA("\"tool_calls\":[" fragments "]")
-#define STOPPED "finish 0: stop\n"
+#include "chat_stream.h"
 
 /* ---- text ---- */
 
@@ -118,7 +34,9 @@ TEST(chat_content_may_be_a_list_of_parts) {
                   "{\"type\":\"text\",\"text\":\"c\"}]")
                 DELTA("\"content\":[{\"type\":\"reference\",\"reference_ids\":[1]},\"d\"]")
                     FINISH("stop"),
-        "content 0: ab\nreasoning 0: hm, so\ncontent 0: c\ncontent 0: d\n" STOPPED, RAAF_OK);
+        "content 0: ab\nreasoning 0: hm, so\ncontent 0: c\ncontent 0: d\n"
+        "citation 0: {\"type\":\"reference\",\"reference_ids\":[1]}\n" STOPPED,
+        RAAF_OK);
 }
 
 TEST(chat_text_of_a_repeated_key_is_the_last_one) {
@@ -138,7 +56,11 @@ TEST(chat_reasoning_is_read_in_each_of_its_spellings) {
                    DELTA("\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":\"c\"},"
                          "{\"type\":\"reasoning.summary\",\"summary\":\"d\"},"
                          "{\"type\":\"reasoning.encrypted\",\"data\":\"xyz\"}]") FINISH("stop"),
-               "reasoning 0: a\nreasoning 0: b\nreasoning 0: cd\n" STOPPED, RAAF_OK);
+               "reasoning 0: a\nreasoning 0: b\nreasoning 0: cd\n"
+               "part 0: {\"type\":\"reasoning.text\",\"text\":\"c\"}\n"
+               "part 0: {\"type\":\"reasoning.summary\",\"summary\":\"d\"}\n"
+               "part 0: {\"type\":\"reasoning.encrypted\",\"data\":\"xyz\"}\n" STOPPED,
+               RAAF_OK);
 }
 
 TEST(chat_reasoning_that_comes_in_two_spellings_is_handed_over_once) {
@@ -147,7 +69,9 @@ TEST(chat_reasoning_that_comes_in_two_spellings_is_handed_over_once) {
                    DELTA("\"reasoning\":\"b\",\"reasoning_details\":[{\"text\":\"c\"}]")
                        DELTA("\"reasoning_content\":\"\",\"reasoning\":\"b\"")
                            DELTA("\"reasoning\":null,\"reasoning_content\":\"a\"") FINISH("stop"),
-               "reasoning 0: a\nreasoning 0: b\nreasoning 0: b\nreasoning 0: a\n" STOPPED, RAAF_OK);
+               "reasoning 0: a\nreasoning 0: b\nreasoning 0: b\nreasoning 0: a\n"
+               "part 0: {\"text\":\"c\"}\npart 0: {\"text\":\"c\"}\n" STOPPED,
+               RAAF_OK);
 }
 
 TEST(chat_what_one_event_says_comes_in_a_fixed_order) {
@@ -792,7 +716,7 @@ TEST(chat_unknown_events_and_fields_pass) {
         "{\"choices\":[{\"index\":0,\"delta\":null}]}\n"
         "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\",\"tool_calls\":null,"
         "\"function_call\":null,\"audio\":{\"data\":\"x\"}},\"message\":{\"content\":\"no\"}}],"
-        "\"citations\":[\"u\"]}\n" FINISH("stop"),
+        "\"related_questions\":[\"u\"]}\n" FINISH("stop"),
         "content 0: a\n" STOPPED, RAAF_OK);
 }
 

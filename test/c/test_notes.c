@@ -65,6 +65,23 @@ TEST(notes_can_be_added_to) {
     raaf_notes_free(&notes);
 }
 
+TEST(notes_of_the_start_of_a_text_end_between_two_characters) {
+    const char text[] = "ab\xF0\x9F\x98\x80"
+                        "c";
+    const size_t kept[] = {0, 1, 2, 2, 2, 2, 6, 7, 7};
+    raaf_notes_t notes;
+
+    raaf_notes_init(&notes);
+    for (size_t most = 0; most < sizeof kept / sizeof kept[0]; most++) {
+        raaf_range_t start = {0};
+
+        CHECK_EQ_INT(raaf_notes_set_start(&notes, &start, text, sizeof text - 1, most), RAAF_OK);
+        CHECK_EQ_UINT(start.len, kept[most]);
+        CHECK_EQ_INT(memcmp(raaf_notes_get(&notes, start).bytes, text, start.len), 0);
+    }
+    raaf_notes_free(&notes);
+}
+
 TEST(notes_are_forgotten_with_the_event) {
     raaf_notes_t notes;
     raaf_range_t id = {0};

@@ -23,7 +23,7 @@ static int hand_over_raw(raaf_decoder_t *decoder, const raaf_sse_event_t *event)
     return decoder->emit(decoder->context, &delta);
 }
 
-static int on_sse_event(void *context, const raaf_sse_event_t *event) {
+static int on_parsed_event(void *context, const raaf_sse_event_t *event) {
     raaf_decoder_t *decoder = context;
     int rc;
 
@@ -37,18 +37,49 @@ static int on_sse_event(void *context, const raaf_sse_event_t *event) {
     return rc == RAAF_OK && is_done(decoder) ? RAAF_STOP : rc;
 }
 
+/* ---- the framing ---- */
+
+static bool reads_lines(const raaf_decoder_t *decoder) {
+    return decoder->dialect->framing == RAAF_FRAMING_NDJSON;
+}
+
+static void init_parser(raaf_decoder_t *decoder, size_t max_line, size_t max_event) {
+    if (reads_lines(decoder))
+        raaf_ndjson_parser_init(&decoder->parser.ndjson, on_parsed_event, decoder, max_line,
+                                max_event);
+    else
+        raaf_sse_parser_init(&decoder->parser.sse, on_parsed_event, decoder, max_line, max_event);
+}
+
+static int feed_parser(raaf_decoder_t *decoder, const char *bytes, size_t len) {
+    return reads_lines(decoder) ? raaf_ndjson_parser_feed(&decoder->parser.ndjson, bytes, len)
+                                : raaf_sse_parser_feed(&decoder->parser.sse, bytes, len);
+}
+
+static int finish_parser(raaf_decoder_t *decoder) {
+    return reads_lines(decoder) ? raaf_ndjson_parser_finish(&decoder->parser.ndjson)
+                                : raaf_sse_parser_finish(&decoder->parser.sse);
+}
+
+static void free_parser(raaf_decoder_t *decoder) {
+    if (reads_lines(decoder))
+        raaf_ndjson_parser_free(&decoder->parser.ndjson);
+    else
+        raaf_sse_parser_free(&decoder->parser.sse);
+}
+
+/* ---- what the owner calls ---- */
+
 int raaf_decoder_init(raaf_decoder_t *decoder, const raaf_dialect_t *dialect, raaf_delta_fn emit,
                       void *context, size_t max_line, size_t max_event) {
     memset(decoder, 0, sizeof *decoder);
-    raaf_sse_parser_init(&decoder->sse, on_sse_event, decoder, max_line, max_event);
-    if (dialect->framing != RAAF_FRAMING_SSE) return RAAF_INVALID_REQUEST;
-
-    decoder->state = calloc(1, dialect->state_size);
-    if (decoder->state == NULL) return RAAF_NO_MEMORY;
-
     decoder->dialect = dialect;
     decoder->emit = emit;
     decoder->context = context;
+    init_parser(decoder, max_line, max_event);
+
+    decoder->state = calloc(1, dialect->state_size);
+    if (decoder->state == NULL) return RAAF_NO_MEMORY;
     dialect->init(decoder->state, emit, context);
     return RAAF_OK;
 }
@@ -62,7 +93,7 @@ static int note_failure(raaf_decoder_t *decoder, int rc) {
 int raaf_decoder_feed(raaf_decoder_t *decoder, const char *bytes, size_t len) {
     if (decoder->failure != RAAF_OK) return decoder->failure;
     if (decoder->finished || is_done(decoder)) return RAAF_STOP;
-    return note_failure(decoder, raaf_sse_parser_feed(&decoder->sse, bytes, len));
+    return note_failure(decoder, feed_parser(decoder, bytes, len));
 }
 
 /* The event that the end of the input may have cut: malformed, it says nothing, and is dropped. */
@@ -70,7 +101,7 @@ static int finish_framing(raaf_decoder_t *decoder) {
     int rc;
 
     if (is_done(decoder)) return RAAF_OK;
-    rc = raaf_sse_parser_finish(&decoder->sse);
+    rc = finish_parser(decoder);
     if (raaf_dialect_malformed(rc)) {
         decoder->malformed_events++;
         return RAAF_OK;
@@ -101,5 +132,5 @@ void raaf_decoder_free(raaf_decoder_t *decoder) {
         free(decoder->state);
         decoder->state = NULL;
     }
-    raaf_sse_parser_free(&decoder->sse);
+    free_parser(decoder);
 }

@@ -1,5 +1,6 @@
 /*
- * A decoder: bytes of a response body in, deltas out. Framing (SSE) and dialect in one.
+ * A decoder: bytes of a response body in, deltas out. Framing (events or lines, as its dialect has
+ * them) and dialect in one.
  *
  * The reactor feeds it from a socket, a script from memory, Ruby from a test. Not shared: one
  * thread at a time.
@@ -8,18 +9,22 @@
 #define RAAF_DECODER_H
 
 #include "dialect.h"
+#include "ndjson_parser.h"
 #include "sse_parser.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Must stay where it was initialized: its SSE parser points back to it. */
+/* Must stay where it was initialized: its parser points back to it. */
 typedef struct raaf_decoder {
     const raaf_dialect_t *dialect;
     raaf_delta_fn emit;
     void *context; /* of emit; borrowed */
     void *state;   /* of the dialect; owned */
-    raaf_sse_parser_t sse;
+    union {        /* as the dialect's framing says */
+        raaf_sse_parser_t sse;
+        raaf_ndjson_parser_t ndjson;
+    } parser;
     uint64_t events;           /* handed to the dialect so far */
     uint64_t malformed_events; /* skipped, where skip_malformed is set */
     bool skip_malformed;       /* count a malformed event and go on, instead of failing */
@@ -31,8 +36,8 @@ typedef struct raaf_decoder {
 /*
  * [context] is borrowed. [max_line], [max_event]: as for raaf_sse_parser_init.
  *
- * Return values: RAAF_OK; RAAF_NO_MEMORY; RAAF_INVALID_REQUEST for a dialect whose framing is not
- * SSE. After a failure there is nothing to free, and freeing does no harm.
+ * Return values: RAAF_OK; RAAF_NO_MEMORY. After a failure there is nothing to free, and freeing
+ * does no harm.
  */
 int raaf_decoder_init(raaf_decoder_t *decoder, const raaf_dialect_t *dialect, raaf_delta_fn emit,
                       void *context, size_t max_line, size_t max_event);

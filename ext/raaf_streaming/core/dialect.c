@@ -1,12 +1,17 @@
 #include "dialect.h"
 
+#include "dialect_anthropic.h"
+#include "dialect_gemini.h"
+#include "dialect_ollama.h"
 #include "dialect_openai_chat.h"
+#include "dialect_openai_responses.h"
 #include "result_code.h"
 
 #include <string.h>
 
 static const raaf_dialect_t *const dialects[] = {
-    &raaf_dialect_openai_chat,
+    &raaf_dialect_openai_chat, &raaf_dialect_anthropic, &raaf_dialect_openai_responses,
+    &raaf_dialect_gemini,      &raaf_dialect_ollama,
 };
 
 const raaf_dialect_t *raaf_dialect_find(const char *name) {

@@ -1,14 +1,20 @@
 #include "dialect_openai_chat.h"
 
 #include "delta_sink.h"
+#include "json_text.h"
 #include "openai_chat_said.h"
+#include "reasoning_details.h"
 #include "result_code.h"
+#include "sources.h"
 #include "tool_calls.h"
 
 #include <stdbool.h>
 #include <string.h>
 
 #define MAX_RAW_MESSAGE ((size_t)4 << 10)
+
+/* Memory that a silent stream may hold on to. */
+#define KEEP_BYTES 1024
 
 /* ---- what the response has said so far ---- */
 
@@ -28,6 +34,9 @@ typedef struct chat {
     raaf_chat_said_t said;
     raaf_buffer_t choices; /* of choice_t */
     raaf_tool_calls_t calls;
+    raaf_reasoning_details_t details;
+    raaf_sources_t sources;
+    raaf_buffer_t part; /* a PART on its way out */
     size_t finished_choices;
     bool settled; /* usage came with or after the last finish reason */
     bool failed;  /* an error was handed over */
@@ -91,9 +100,130 @@ static int hand_over_texts(chat_t *chat, const raaf_chat_said_choice_t *said_cho
     rc = hand_over_channel(chat, said_choice, reasoning, RAAF_CHUNK_REASONING, OPEN_REASONING);
     if (rc != RAAF_OK) return rc;
     rc = hand_over_channel(chat, said_choice, RAAF_CHAT_CONTENT, RAAF_CHUNK_CONTENT, OPEN_CONTENT);
+    if (rc == RAAF_OK) {
+        rc = hand_over_channel(chat, said_choice, RAAF_CHAT_TRANSCRIPT, RAAF_CHUNK_CONTENT,
+                               OPEN_CONTENT);
+    }
     if (rc != RAAF_OK) return rc;
     return hand_over_channel(chat, said_choice, RAAF_CHAT_REFUSAL, RAAF_CHUNK_REFUSAL,
                              OPEN_REFUSAL);
+}
+
+/* ---- handing over: reasoning that the provider wants back ---- */
+
+static int keep_detail(chat_t *chat, const raaf_chat_said_choice_t *said_choice,
+                       const raaf_chat_detail_t *detail) {
+    const raaf_notes_t *notes = &chat->said.notes;
+    const raaf_detail_piece_t piece = {
+        .kind = detail->kind,
+        .has_index = detail->has_index,
+        .index = detail->index,
+        .id = raaf_notes_get(notes, detail->id),
+        .format = raaf_notes_get(notes, detail->format),
+        .signature = raaf_notes_get(notes, detail->signature),
+        .text = raaf_notes_get(notes, detail->text),
+    };
+
+    return raaf_reasoning_details_add(&chat->details, said_choice->index, &piece);
+}
+
+static int keep_thinking(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
+    const raaf_range_t range = said_choice->texts[RAAF_CHAT_THINKING];
+    const raaf_buffer_t *text = &chat->said.texts[RAAF_CHAT_THINKING];
+    raaf_detail_piece_t piece = {
+        .kind = RAAF_DETAIL_THINKING,
+        .signature = raaf_notes_get(&chat->said.notes, said_choice->signature),
+        .text = {"", 0},
+    };
+
+    if (range.len > 0) piece.text = (raaf_slice_t){text->bytes + range.start, range.len};
+    if (range.len == 0 && piece.signature.len == 0) return RAAF_OK;
+    return raaf_reasoning_details_add(&chat->details, said_choice->index, &piece);
+}
+
+static int keep_details(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
+    int rc = keep_thinking(chat, said_choice);
+
+    for (size_t i = 0; i < said_choice->details.count && rc == RAAF_OK; i++) {
+        const size_t place = said_choice->details.first + i;
+
+        rc = keep_detail(chat, said_choice, raaf_chat_said_detail(&chat->said, place));
+    }
+    return rc;
+}
+
+/* ---- handing over: what is handed over as it is ---- */
+
+static int put_json(raaf_buffer_t *json, const char *text) {
+    return raaf_buffer_append(json, text, strlen(text));
+}
+
+/* The PART that was begun in chat->part ends with this value. */
+static int hand_over_part(chat_t *chat, uint32_t choice, raaf_slice_t json) {
+    raaf_buffer_t *part = &chat->part;
+    int rc = raaf_buffer_append(part, json.bytes, json.len);
+
+    if (rc == RAAF_OK) rc = put_json(part, "}");
+    if (rc != RAAF_OK) return rc;
+    return raaf_delta_sink_json(&chat->sink, RAAF_CHUNK_PART, choice,
+                                (raaf_slice_t){part->bytes, part->len});
+}
+
+static int hand_over_field(chat_t *chat, uint32_t choice, const char *head, raaf_slice_t json) {
+    int rc;
+
+    raaf_buffer_clear(&chat->part, KEEP_BYTES);
+    rc = put_json(&chat->part, head);
+    return rc == RAAF_OK ? hand_over_part(chat, choice, json) : rc;
+}
+
+static int hand_over_call_extra(chat_t *chat, const raaf_tool_call_t *call, raaf_range_t extra) {
+    const raaf_slice_t id = {call->id.bytes, call->id.len};
+    int rc;
+
+    if (extra.len == 0) return RAAF_OK;
+    raaf_buffer_clear(&chat->part, KEEP_BYTES);
+    rc = put_json(&chat->part, "{\"tool_call_id\":");
+    if (rc == RAAF_OK) rc = raaf_json_text_string(&chat->part, id);
+    if (rc == RAAF_OK) rc = put_json(&chat->part, ",\"extra_content\":");
+    if (rc != RAAF_OK) return rc;
+    return hand_over_part(chat, call->choice, raaf_notes_get(&chat->said.notes, extra));
+}
+
+static int hand_over_extra(chat_t *chat, uint32_t choice, const raaf_chat_extra_t *extra) {
+    const raaf_slice_t json = raaf_notes_get(&chat->said.notes, extra->json);
+
+    switch (extra->kind) {
+    case RAAF_CHAT_EXECUTED_TOOL:
+        return hand_over_field(chat, choice, "{\"executed_tool\":", json);
+    case RAAF_CHAT_EXTRA_CONTENT:
+        return hand_over_field(chat, choice, "{\"extra_content\":", json);
+    default:
+        return raaf_delta_sink_json(&chat->sink, RAAF_CHUNK_CITATION, choice, json);
+    }
+}
+
+static int hand_over_extras(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
+    int rc = RAAF_OK;
+
+    for (size_t i = 0; i < said_choice->extras.count && rc == RAAF_OK; i++) {
+        const size_t place = said_choice->extras.first + i;
+
+        rc = hand_over_extra(chat, said_choice->index, raaf_chat_said_extra(&chat->said, place));
+    }
+    return rc;
+}
+
+static int hand_over_sources(chat_t *chat) {
+    int rc = RAAF_OK;
+
+    for (int i = 0; i < RAAF_SOURCES_LIST_COUNT && rc == RAAF_OK; i++) {
+        const raaf_slice_t list = raaf_notes_get(&chat->said.notes, chat->said.sources[i]);
+
+        if (list.len > 0)
+            rc = raaf_sources_take(&chat->sources, (raaf_source_list_t)i, list, &chat->sink);
+    }
+    return rc;
 }
 
 /* ---- handing over: tool calls ---- */
@@ -146,14 +276,15 @@ static int hand_over_fragment(chat_t *chat, size_t slot, const raaf_chat_fragmen
 
     rc = raaf_tool_call_label(call, raaf_notes_get(&chat->said.notes, fragment->id),
                               raaf_notes_get(&chat->said.notes, fragment->name));
-    return rc == RAAF_OK ? raaf_tool_call_add(call, arguments, &chat->sink) : rc;
+    if (rc == RAAF_OK) rc = raaf_tool_call_add(call, arguments, &chat->sink);
+    return rc == RAAF_OK ? hand_over_call_extra(chat, call, fragment->extra) : rc;
 }
 
 static int hand_over_fragments(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
     int rc = RAAF_OK;
 
-    for (size_t i = 0; i < said_choice->fragment_count && rc == RAAF_OK; i++) {
-        const size_t place = said_choice->first_fragment + i;
+    for (size_t i = 0; i < said_choice->fragments.count && rc == RAAF_OK; i++) {
+        const size_t place = said_choice->fragments.first + i;
 
         rc = hand_over_fragment(chat, said_choice->slot,
                                 raaf_chat_said_fragment(&chat->said, place));
@@ -163,6 +294,21 @@ static int hand_over_fragments(chat_t *chat, const raaf_chat_said_choice_t *said
 
 /* ---- handing over: the rest ---- */
 
+static int hand_over_delta(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
+    int rc = hand_over_texts(chat, said_choice);
+
+    if (rc == RAAF_OK) rc = keep_details(chat, said_choice);
+    if (rc == RAAF_OK) rc = hand_over_fragments(chat, said_choice);
+    return rc == RAAF_OK ? hand_over_extras(chat, said_choice) : rc;
+}
+
+/* What was kept until the end of a choice. */
+static int close_whole(chat_t *chat, uint32_t choice) {
+    const int rc = raaf_reasoning_details_close(&chat->details, choice, &chat->sink);
+
+    return rc == RAAF_OK ? raaf_tool_calls_close(&chat->calls, choice, &chat->sink) : rc;
+}
+
 static int finish_choice(chat_t *chat, const raaf_chat_said_choice_t *said_choice) {
     choice_t *choice = choice_at(chat, said_choice->slot);
     const raaf_slice_t reason = raaf_notes_get(&chat->said.notes, said_choice->finish_reason);
@@ -170,8 +316,7 @@ static int finish_choice(chat_t *chat, const raaf_chat_said_choice_t *said_choic
     int rc;
 
     if ((rc = close_texts(chat, said_choice->slot)) != RAAF_OK) return rc;
-    if ((rc = raaf_tool_calls_close(&chat->calls, choice->index, &chat->sink)) != RAAF_OK)
-        return rc;
+    if ((rc = close_whole(chat, choice->index)) != RAAF_OK) return rc;
     if (choice->finished) return RAAF_OK;
 
     choice->finished = true;
@@ -208,7 +353,7 @@ static bool in_deltas(const raaf_chat_said_choice_t *said_choice) {
     for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++) {
         if (said_choice->texts[i].len > 0) return true;
     }
-    return said_choice->fragment_count > 0;
+    return said_choice->fragments.count > 0;
 }
 
 static int find_choice(chat_t *chat, raaf_chat_said_choice_t *said_choice) {
@@ -230,15 +375,16 @@ static int hand_over_said(chat_t *chat) {
         rc = find_choice(chat, raaf_chat_said_choice(said, i));
     }
     for (size_t i = 0; i < count && rc == RAAF_OK; i++) {
-        rc = hand_over_texts(chat, raaf_chat_said_choice(said, i));
-        if (rc == RAAF_OK) rc = hand_over_fragments(chat, raaf_chat_said_choice(said, i));
+        rc = hand_over_delta(chat, raaf_chat_said_choice(said, i));
     }
+    if (rc == RAAF_OK) rc = hand_over_sources(chat);
     for (size_t i = 0; i < count && rc == RAAF_OK; i++) {
         if (raaf_chat_said_choice(said, i)->finish_reason.len > 0) {
             rc = finish_choice(chat, raaf_chat_said_choice(said, i));
         }
     }
-    return rc == RAAF_OK ? hand_over_usage(chat) : rc;
+    if (rc == RAAF_OK) rc = hand_over_usage(chat);
+    return rc == RAAF_OK && raaf_chat_said_nothing(said) ? RAAF_UNKNOWN_EVENT : rc;
 }
 
 static int emit_fault(chat_t *chat, raaf_slice_t json, const raaf_chat_fault_fields_t *fields) {
@@ -273,25 +419,13 @@ static int hand_over_fault(chat_t *chat, const raaf_sse_event_t *event) {
 
 /* An event named "error" that is not an object: what it says is the message. */
 static int hand_over_raw_fault(chat_t *chat, const raaf_sse_event_t *event) {
-    /* Three bytes more than can stay: a character that the cut goes through is seen as one. */
-    const size_t most = MAX_RAW_MESSAGE + 3;
     raaf_chat_fault_fields_t fields = {0};
-    raaf_range_t *message = &fields.message;
-    const char *bytes;
     int rc;
 
     raaf_chat_said_forget(&chat->said);
-    rc = raaf_notes_set(&chat->said.notes, message, event->data,
-                        event->data_len < most ? event->data_len : most);
-    if (rc != RAAF_OK) return rc;
-    if (message->len > MAX_RAW_MESSAGE) {
-        bytes = chat->said.notes.bytes.bytes + message->start;
-        message->len = MAX_RAW_MESSAGE;
-        while (((uint8_t)bytes[message->len] & 0xC0) == 0x80) {
-            message->len--;
-        }
-    }
-    return emit_fault(chat, (raaf_slice_t){"", 0}, &fields);
+    rc = raaf_notes_set_start(&chat->said.notes, &fields.message, event->data, event->data_len,
+                              MAX_RAW_MESSAGE);
+    return rc == RAAF_OK ? emit_fault(chat, (raaf_slice_t){"", 0}, &fields) : rc;
 }
 
 /* ---- the dialect ---- */
@@ -304,6 +438,9 @@ static void chat_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_chat_said_init(&chat->said);
     raaf_buffer_init(&chat->choices, RAAF_CHAT_MAX_CHOICES * sizeof(choice_t));
     raaf_tool_calls_init(&chat->calls);
+    raaf_reasoning_details_init(&chat->details);
+    raaf_sources_init(&chat->sources);
+    raaf_buffer_init(&chat->part, SIZE_MAX);
 }
 
 static raaf_slice_t trimmed(const char *bytes, size_t len) {
@@ -327,12 +464,25 @@ static bool take_mark(chat_t *chat, const raaf_sse_event_t *event) {
     return data.len == 0 || chat->done;
 }
 
+static bool is_named(const raaf_sse_event_t *event, const char *name) {
+    return event->type_len == strlen(name) && memcmp(event->type, name, event->type_len) == 0;
+}
+
+/* Events of this dialect have no name. One that has, and holds no object, is some other's. */
+static bool is_foreign(const raaf_sse_event_t *event) {
+    const raaf_slice_t data = trimmed(event->data, event->data_len);
+
+    return event->type_len > 0 && !is_named(event, "message") &&
+           (data.len == 0 || data.bytes[0] != '{');
+}
+
 static int chat_event(void *state, const raaf_sse_event_t *event) {
     chat_t *chat = state;
-    const bool is_error = event->type_len == 5 && memcmp(event->type, "error", 5) == 0;
+    const bool is_error = is_named(event, "error");
     int rc;
 
     if (chat->done || (!is_error && take_mark(chat, event))) return RAAF_OK;
+    if (!is_error && is_foreign(event)) return RAAF_UNKNOWN_EVENT;
 
     rc = raaf_chat_said_read(&chat->said, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return hand_over_raw_fault(chat, event);
@@ -364,7 +514,7 @@ static int chat_finish(void *state) {
     /* A call that was cut off is not a call: somebody might run it. */
     if (chat_progress(chat) == RAAF_PROGRESS_OPEN) return rc;
     for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
-        rc = raaf_tool_calls_close(&chat->calls, choice_at(chat, i)->index, &chat->sink);
+        rc = close_whole(chat, choice_at(chat, i)->index);
     }
     return rc;
 }
@@ -372,6 +522,9 @@ static int chat_finish(void *state) {
 static void chat_free(void *state) {
     chat_t *chat = state;
 
+    raaf_buffer_free(&chat->part);
+    raaf_sources_free(&chat->sources);
+    raaf_reasoning_details_free(&chat->details);
     raaf_tool_calls_free(&chat->calls);
     raaf_buffer_free(&chat->choices);
     raaf_delta_sink_free(&chat->sink);

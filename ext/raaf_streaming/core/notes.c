@@ -50,6 +50,20 @@ int raaf_notes_add_raw(raaf_notes_t *notes, raaf_range_t *range, const char *byt
     return rc;
 }
 
+int raaf_notes_set_start(raaf_notes_t *notes, raaf_range_t *range, const char *bytes, size_t len,
+                         size_t most) {
+    /* Three bytes more than can stay: a character that the cut goes through is seen as one. */
+    const int rc = raaf_notes_set(notes, range, bytes, len < most + 3 ? len : most + 3);
+
+    if (rc != RAAF_OK || range->len <= most) return rc;
+    bytes = notes->bytes.bytes + range->start;
+    range->len = most;
+    while (((uint8_t)bytes[range->len] & 0xC0) == 0x80) {
+        range->len--;
+    }
+    return RAAF_OK;
+}
+
 void raaf_notes_free(raaf_notes_t *notes) {
     raaf_buffer_free(&notes->bytes);
 }

@@ -37,10 +37,13 @@ raaf_slice_t raaf_notes_get(const raaf_notes_t *notes, raaf_range_t range);
  *   set     as valid UTF-8: what is whole here
  *   set_raw as they are: a piece whose last character may go on in the next event
  *   add_raw behind what [range] holds, which must be the newest note or empty
+ *   set_start as set, but no more than [most] bytes, cut between two characters
  */
 int raaf_notes_set(raaf_notes_t *notes, raaf_range_t *range, const char *bytes, size_t len);
 int raaf_notes_set_raw(raaf_notes_t *notes, raaf_range_t *range, const char *bytes, size_t len);
 int raaf_notes_add_raw(raaf_notes_t *notes, raaf_range_t *range, const char *bytes, size_t len);
+int raaf_notes_set_start(raaf_notes_t *notes, raaf_range_t *range, const char *bytes, size_t len,
+                         size_t most);
 
 void raaf_notes_free(raaf_notes_t *notes);
 

@@ -17,6 +17,7 @@ enum {
     CONTENT,
     THINKING,
     DETAILS,
+    AUDIO,
     TOOL_CALLS,
     FUNCTION,
     FUNCTION_CALL,
@@ -25,19 +26,35 @@ enum {
     PROMPT_DETAILS,
     COMPLETION_DETAILS,
     FAULT, /* `error` */
+    FAULT_METADATA,
 
     OBJECT,
+    SEARCH_RESULTS,
+    CITATIONS,
     CHOICE_INDEX,
     FINISH_REASON,
     MESSAGE_PART,
     REASONING_CONTENT,
     REASONING,
-    DETAIL_TEXT,
     REFUSAL,
+    ANNOTATIONS,
+    EXECUTED_TOOLS,
+    EXTRA_CONTENT,
+    TRANSCRIPT,
     PART_TEXT,
+    PART_SIGNATURE,
+    REFERENCE_IDS,
     THINKING_TEXT,
+    DETAIL_TYPE,
+    DETAIL_TEXT,
+    DETAIL_SUMMARY,
+    DETAIL_SIGNATURE,
+    DETAIL_FORMAT,
+    DETAIL_ID,
+    DETAIL_INDEX,
     TOOL_INDEX,
     TOOL_ID,
+    TOOL_EXTRA,
     TOOL_NAME,
     TOOL_ARGUMENTS,
 
@@ -66,6 +83,8 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(ROOT, FAULT, "error"),
     RAAF_JSON_FIELD(ROOT, X_GROQ, "x_groq"),
     RAAF_JSON_FIELD(ROOT, OBJECT, "object"),
+    RAAF_JSON_FIELD(ROOT, SEARCH_RESULTS, "search_results"),
+    RAAF_JSON_FIELD(ROOT, CITATIONS, "citations"),
     RAAF_JSON_FIELD(ROOT, ROOT_MESSAGE, "message"),
     RAAF_JSON_FIELD(ROOT, ROOT_TYPE, "type"),
     RAAF_JSON_FIELD(ROOT, ROOT_CODE, "code"),
@@ -75,6 +94,7 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(CHOICES, DELTA, "delta"),
     RAAF_JSON_FIELD(CHOICES, MESSAGE, "message"),
     RAAF_JSON_FIELD(CHOICES, FINISH_REASON, "finish_reason"),
+    RAAF_JSON_FIELD(CHOICES, FAULT, "error"),
 
     RAAF_JSON_FIELD(DELTA, CONTENT, "content"),
     RAAF_JSON_FIELD(DELTA, REASONING_CONTENT, "reasoning_content"),
@@ -83,6 +103,10 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(DELTA, REFUSAL, "refusal"),
     RAAF_JSON_FIELD(DELTA, TOOL_CALLS, "tool_calls"),
     RAAF_JSON_FIELD(DELTA, FUNCTION_CALL, "function_call"),
+    RAAF_JSON_FIELD(DELTA, ANNOTATIONS, "annotations"),
+    RAAF_JSON_FIELD(DELTA, EXECUTED_TOOLS, "executed_tools"),
+    RAAF_JSON_FIELD(DELTA, EXTRA_CONTENT, "extra_content"),
+    RAAF_JSON_FIELD(DELTA, AUDIO, "audio"),
 
     RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "content"),
     RAAF_JSON_FIELD(MESSAGE, MESSAGE_PART, "refusal"),
@@ -91,14 +115,24 @@ static const raaf_json_field_t rows[] = {
 
     RAAF_JSON_FIELD(CONTENT, PART_TEXT, "text"),
     RAAF_JSON_FIELD(CONTENT, THINKING, "thinking"),
+    RAAF_JSON_FIELD(CONTENT, PART_SIGNATURE, "signature"),
+    RAAF_JSON_FIELD(CONTENT, REFERENCE_IDS, "reference_ids"),
 
     RAAF_JSON_FIELD(THINKING, THINKING_TEXT, "text"),
 
+    RAAF_JSON_FIELD(DETAILS, DETAIL_TYPE, "type"),
     RAAF_JSON_FIELD(DETAILS, DETAIL_TEXT, "text"),
-    RAAF_JSON_FIELD(DETAILS, DETAIL_TEXT, "summary"),
+    RAAF_JSON_FIELD(DETAILS, DETAIL_SUMMARY, "summary"),
+    RAAF_JSON_FIELD(DETAILS, DETAIL_SIGNATURE, "signature"),
+    RAAF_JSON_FIELD(DETAILS, DETAIL_FORMAT, "format"),
+    RAAF_JSON_FIELD(DETAILS, DETAIL_ID, "id"),
+    RAAF_JSON_FIELD(DETAILS, DETAIL_INDEX, "index"),
+
+    RAAF_JSON_FIELD(AUDIO, TRANSCRIPT, "transcript"),
 
     RAAF_JSON_FIELD(TOOL_CALLS, TOOL_INDEX, "index"),
     RAAF_JSON_FIELD(TOOL_CALLS, TOOL_ID, "id"),
+    RAAF_JSON_FIELD(TOOL_CALLS, TOOL_EXTRA, "extra_content"),
     RAAF_JSON_FIELD(TOOL_CALLS, FUNCTION, "function"),
 
     RAAF_JSON_FIELD(FUNCTION, TOOL_NAME, "name"),
@@ -108,11 +142,14 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(FUNCTION_CALL, TOOL_ARGUMENTS, "arguments"),
 
     RAAF_JSON_FIELD(X_GROQ, USAGE, "usage"),
+    RAAF_JSON_FIELD(X_GROQ, FAULT, "error"),
 
     RAAF_JSON_FIELD(USAGE, PROMPT_TOKENS, "prompt_tokens"),
     RAAF_JSON_FIELD(USAGE, COMPLETION_TOKENS, "completion_tokens"),
     RAAF_JSON_FIELD(USAGE, TOTAL_TOKENS, "total_tokens"),
     RAAF_JSON_FIELD(USAGE, CACHED_TOKENS, "prompt_cache_hit_tokens"),
+    RAAF_JSON_FIELD(USAGE, CACHED_TOKENS, "cached_tokens"),
+    RAAF_JSON_FIELD(USAGE, REASONING_TOKENS, "reasoning_tokens"),
     RAAF_JSON_FIELD(USAGE, PROMPT_DETAILS, "prompt_tokens_details"),
     RAAF_JSON_FIELD(USAGE, COMPLETION_DETAILS, "completion_tokens_details"),
 
@@ -127,6 +164,9 @@ static const raaf_json_field_t rows[] = {
     RAAF_JSON_FIELD(FAULT, FAULT_TYPE, "type"),
     RAAF_JSON_FIELD(FAULT, FAULT_CODE, "code"),
     RAAF_JSON_FIELD(FAULT, FAULT_PARAM, "param"),
+    RAAF_JSON_FIELD(FAULT, FAULT_METADATA, "metadata"),
+
+    RAAF_JSON_FIELD(FAULT_METADATA, FAULT_TYPE, "error_type"),
 };
 
 static const raaf_json_table_t table = {.rows = rows, .count = sizeof rows / sizeof rows[0]};
@@ -138,6 +178,8 @@ void raaf_chat_said_init(raaf_chat_said_t *said) {
     raaf_json_reader_init(&said->reader, &table);
     raaf_buffer_init(&said->choices, RAAF_CHAT_MAX_CHOICES * sizeof(raaf_chat_said_choice_t));
     raaf_buffer_init(&said->fragments, RAAF_CHAT_MAX_CALLS * sizeof(raaf_chat_fragment_t));
+    raaf_buffer_init(&said->details, RAAF_CHAT_MAX_DETAILS * sizeof(raaf_chat_detail_t));
+    raaf_buffer_init(&said->extras, RAAF_CHAT_MAX_EXTRAS * sizeof(raaf_chat_extra_t));
     for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
         raaf_buffer_init(&said->texts[i], SIZE_MAX);
     raaf_notes_init(&said->notes);
@@ -146,6 +188,8 @@ void raaf_chat_said_init(raaf_chat_said_t *said) {
 void raaf_chat_said_free(raaf_chat_said_t *said) {
     raaf_buffer_free(&said->choices);
     raaf_buffer_free(&said->fragments);
+    raaf_buffer_free(&said->details);
+    raaf_buffer_free(&said->extras);
     for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
         raaf_buffer_free(&said->texts[i]);
     raaf_notes_free(&said->notes);
@@ -155,6 +199,8 @@ void raaf_chat_said_free(raaf_chat_said_t *said) {
 void raaf_chat_said_forget(raaf_chat_said_t *said) {
     raaf_buffer_clear(&said->choices, KEEP_BYTES);
     raaf_buffer_clear(&said->fragments, KEEP_BYTES);
+    raaf_buffer_clear(&said->details, KEEP_BYTES);
+    raaf_buffer_clear(&said->extras, KEEP_BYTES);
     for (int i = 0; i < RAAF_CHAT_CHANNEL_COUNT; i++)
         raaf_buffer_clear(&said->texts[i], KEEP_BYTES);
     raaf_notes_forget(&said->notes);
@@ -162,6 +208,7 @@ void raaf_chat_said_forget(raaf_chat_said_t *said) {
     said->in_groq = false;
     said->usage.given = false;
     said->groq_usage.given = false;
+    memset(said->sources, 0, sizeof said->sources);
     said->fault = RAAF_CHAT_NO_FAULT;
     said->fault_json = (raaf_range_t){0};
     said->fault_fields = (raaf_chat_fault_fields_t){0};
@@ -180,21 +227,57 @@ static size_t fragment_count(const raaf_chat_said_t *said) {
     return said->fragments.len / sizeof(raaf_chat_fragment_t);
 }
 
+static size_t detail_count(const raaf_chat_said_t *said) {
+    return said->details.len / sizeof(raaf_chat_detail_t);
+}
+
+static size_t extra_count(const raaf_chat_said_t *said) {
+    return said->extras.len / sizeof(raaf_chat_extra_t);
+}
+
 static raaf_chat_fragment_t *fragment_at(const raaf_chat_said_t *said, size_t i) {
     return (raaf_chat_fragment_t *)(void *)said->fragments.bytes + i;
+}
+
+static raaf_chat_detail_t *detail_at(const raaf_chat_said_t *said, size_t i) {
+    return (raaf_chat_detail_t *)(void *)said->details.bytes + i;
 }
 
 const raaf_chat_fragment_t *raaf_chat_said_fragment(const raaf_chat_said_t *said, size_t i) {
     return fragment_at(said, i);
 }
 
-/* The newest ones: what a value belongs to, because choices and fragments do not nest. */
+const raaf_chat_detail_t *raaf_chat_said_detail(const raaf_chat_said_t *said, size_t i) {
+    return detail_at(said, i);
+}
+
+const raaf_chat_extra_t *raaf_chat_said_extra(const raaf_chat_said_t *said, size_t i) {
+    return (raaf_chat_extra_t *)(void *)said->extras.bytes + i;
+}
+
+bool raaf_chat_said_nothing(const raaf_chat_said_t *said) {
+    for (size_t i = 0; i < raaf_chat_said_choice_count(said); i++) {
+        const raaf_chat_said_choice_t *choice = raaf_chat_said_choice(said, i);
+
+        if (choice->has_delta || choice->has_message || choice->finish_reason.len > 0) return false;
+    }
+    for (int i = 0; i < RAAF_SOURCES_LIST_COUNT; i++) {
+        if (said->sources[i].len > 0) return false;
+    }
+    return said->fault == RAAF_CHAT_NO_FAULT && !said->usage.given && !said->groq_usage.given;
+}
+
+/* The newest ones: what a value belongs to, because none of them nests in its like. */
 static raaf_chat_said_choice_t *choice_now(const raaf_chat_said_t *said) {
     return raaf_chat_said_choice(said, raaf_chat_said_choice_count(said) - 1);
 }
 
 static raaf_chat_fragment_t *fragment_now(const raaf_chat_said_t *said) {
     return fragment_at(said, fragment_count(said) - 1);
+}
+
+static raaf_chat_detail_t *detail_now(const raaf_chat_said_t *said) {
+    return detail_at(said, detail_count(said) - 1);
 }
 
 /* The caps are the limits of the buffers. */
@@ -207,7 +290,9 @@ static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
 /* ---- reading ---- */
 
 static int begin_choice(raaf_chat_said_t *said) {
-    const raaf_chat_said_choice_t choice = {.first_fragment = fragment_count(said)};
+    const raaf_chat_said_choice_t choice = {.fragments = {.first = fragment_count(said)},
+                                            .details = {.first = detail_count(said)},
+                                            .extras = {.first = extra_count(said)}};
 
     return push(&said->choices, &choice, sizeof choice);
 }
@@ -216,7 +301,15 @@ static int begin_fragment(raaf_chat_said_t *said, bool has_index) {
     const raaf_chat_fragment_t fragment = {.has_index = has_index};
     const int rc = push(&said->fragments, &fragment, sizeof fragment);
 
-    if (rc == RAAF_OK) choice_now(said)->fragment_count++;
+    if (rc == RAAF_OK) choice_now(said)->fragments.count++;
+    return rc;
+}
+
+static int begin_detail(raaf_chat_said_t *said) {
+    const raaf_chat_detail_t detail = {.kind = RAAF_DETAIL_WHOLE};
+    const int rc = push(&said->details, &detail, sizeof detail);
+
+    if (rc == RAAF_OK) choice_now(said)->details.count++;
     return rc;
 }
 
@@ -251,6 +344,18 @@ static int set_label_or_number(raaf_chat_said_t *said, raaf_range_t *range,
     return raaf_notes_set(&said->notes, range, value->bytes, value->len);
 }
 
+static int add_extra(raaf_chat_said_t *said, raaf_chat_extra_kind_t kind,
+                     const raaf_json_value_t *value) {
+    raaf_chat_extra_t extra = {.kind = kind};
+    int rc;
+
+    if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
+    rc = raaf_notes_set(&said->notes, &extra.json, value->bytes, value->len);
+    if (rc == RAAF_OK) rc = push(&said->extras, &extra, sizeof extra);
+    if (rc == RAAF_OK) choice_now(said)->extras.count++;
+    return rc;
+}
+
 /* What carries the answer must not be dropped in silence: there a wrong type is an error. */
 static int only_structure(const raaf_json_value_t *value) {
     switch (value->type) {
@@ -277,6 +382,11 @@ static int on_content(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     case RAAF_JSON_CLOSE_ARRAY:
         said->array_depth--;
         return RAAF_OK;
+    case RAAF_JSON_OPEN_OBJECT:
+        said->is_reference = false;
+        return RAAF_OK;
+    case RAAF_JSON_CLOSE_OBJECT:
+        return said->is_reference ? add_extra(said, RAAF_CHAT_ANNOTATION, value) : RAAF_OK;
     default:
         return only_structure(value);
     }
@@ -287,6 +397,71 @@ static void on_message_part(raaf_chat_said_t *said, const raaf_json_value_t *val
     if (value->type == RAAF_JSON_OPEN_OBJECT || (value->type == RAAF_JSON_STRING && value->len > 0))
         choice_now(said)->has_message = true;
 }
+
+/* ---- reading: reasoning_details ---- */
+
+static bool is(const raaf_json_value_t *value, const char *text) {
+    return value->type == RAAF_JSON_STRING && value->len == strlen(text) &&
+           memcmp(value->bytes, text, value->len) == 0;
+}
+
+static int on_details(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    switch (value->type) {
+    case RAAF_JSON_OPEN_ARRAY:
+        begin_text(said, RAAF_CHAT_DETAILS);
+        choice_now(said)->details = (raaf_chat_span_t){.first = detail_count(said)};
+        return RAAF_OK;
+    case RAAF_JSON_OPEN_OBJECT:
+        return begin_detail(said);
+    case RAAF_JSON_CLOSE_OBJECT:
+        if (detail_now(said)->kind != RAAF_DETAIL_WHOLE) return RAAF_OK;
+        return raaf_notes_set(&said->notes, &detail_now(said)->text, value->bytes, value->len);
+    default:
+        return RAAF_OK;
+    }
+}
+
+static void on_detail_type(raaf_chat_detail_t *detail, const raaf_json_value_t *value) {
+    if (is(value, "reasoning.text")) detail->kind = RAAF_DETAIL_TEXT;
+    if (is(value, "reasoning.summary")) detail->kind = RAAF_DETAIL_SUMMARY;
+}
+
+static int on_detail_text(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    int rc;
+
+    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
+    rc = raaf_notes_set_raw(&said->notes, &detail_now(said)->text, value->bytes, value->len);
+    return rc == RAAF_OK ? add_text(said, RAAF_CHAT_DETAILS, value) : rc;
+}
+
+static void on_detail_index(raaf_chat_detail_t *detail, const raaf_json_value_t *value) {
+    detail->index = raaf_json_integer(value, INT64_MIN);
+    detail->has_index = detail->index != INT64_MIN;
+}
+
+static int on_detail_value(raaf_chat_said_t *said, uint8_t field, const raaf_json_value_t *value) {
+    raaf_chat_detail_t *detail = detail_now(said);
+
+    switch (field) {
+    case DETAIL_TYPE:
+        on_detail_type(detail, value);
+        return RAAF_OK;
+    case DETAIL_TEXT:
+    case DETAIL_SUMMARY:
+        return on_detail_text(said, value);
+    case DETAIL_SIGNATURE:
+        return set_label(said, &detail->signature, value);
+    case DETAIL_FORMAT:
+        return set_label(said, &detail->format, value);
+    case DETAIL_ID:
+        return set_label(said, &detail->id, value);
+    default:
+        on_detail_index(detail, value);
+        return RAAF_OK;
+    }
+}
+
+/* ---- reading: tool calls, usage, errors, sources ---- */
 
 static int set_arguments(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     return raaf_notes_set_raw(&said->notes, &fragment_now(said)->arguments, value->bytes,
@@ -343,6 +518,34 @@ static raaf_chat_usage_t *usage_now(raaf_chat_said_t *said) {
     return said->in_groq ? &said->groq_usage : &said->usage;
 }
 
+static void add_reasoning(raaf_usage_t *counts) {
+    const int64_t most = INT64_MAX - counts->reasoning_tokens;
+
+    if (counts->completion_tokens > most || counts->total_tokens > most) return;
+    counts->completion_tokens += counts->reasoning_tokens;
+    if (counts->total_tokens >= 0) counts->total_tokens += counts->reasoning_tokens;
+}
+
+/*
+ * completion_tokens has reasoning in it, as OpenAI counts. xAI counts it beside: its total is the
+ * sum of all three. Perplexity does too, and leaves it out of the total: there it may be the larger
+ * number of the two, and only then that is certain.
+ */
+static void include_reasoning(raaf_usage_t *counts) {
+    int64_t output;
+
+    if (counts->completion_tokens < 0 || counts->reasoning_tokens <= 0) return;
+    if (counts->prompt_tokens >= 0 && counts->total_tokens >= 0) {
+        output = counts->total_tokens - counts->prompt_tokens;
+        if (output > counts->completion_tokens &&
+            output - counts->completion_tokens == counts->reasoning_tokens) {
+            counts->completion_tokens = output;
+            return;
+        }
+    }
+    if (counts->reasoning_tokens > counts->completion_tokens) add_reasoning(counts);
+}
+
 static int on_usage(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     raaf_chat_usage_t *usage = usage_now(said);
 
@@ -352,6 +555,7 @@ static int on_usage(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     }
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
     usage->given = true;
+    include_reasoning(&usage->counts);
     return raaf_notes_set(&said->notes, &usage->json, value->bytes, value->len);
 }
 
@@ -382,15 +586,35 @@ static int on_fault(raaf_chat_said_t *said, const raaf_json_value_t *value) {
 }
 
 static void on_object_name(raaf_chat_said_t *said, const raaf_json_value_t *value) {
-    if (value->type == RAAF_JSON_STRING && value->len == 5 && said->fault == RAAF_CHAT_NO_FAULT &&
-        memcmp(value->bytes, "error", 5) == 0) {
-        said->fault = RAAF_CHAT_FAULT_ROOT;
-    }
+    if (is(value, "error") && said->fault == RAAF_CHAT_NO_FAULT) said->fault = RAAF_CHAT_FAULT_ROOT;
+}
+
+static int on_sources(raaf_chat_said_t *said, raaf_source_list_t which,
+                      const raaf_json_value_t *value) {
+    if (value->type != RAAF_JSON_CLOSE_ARRAY) return RAAF_OK;
+    return raaf_notes_set_raw(&said->notes, &said->sources[which], value->bytes, value->len);
+}
+
+static int on_tool_extra(raaf_chat_said_t *said, const raaf_json_value_t *value) {
+    if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
+    return raaf_notes_set(&said->notes, &fragment_now(said)->extra, value->bytes, value->len);
 }
 
 /* Values that only matter where something went wrong, or once in a response. */
 static int on_rare_value(raaf_chat_said_t *said, uint8_t field, const raaf_json_value_t *value) {
     switch (field) {
+    case ANNOTATIONS:
+        return add_extra(said, RAAF_CHAT_ANNOTATION, value);
+    case EXECUTED_TOOLS:
+        return add_extra(said, RAAF_CHAT_EXECUTED_TOOL, value);
+    case EXTRA_CONTENT:
+        return add_extra(said, RAAF_CHAT_EXTRA_CONTENT, value);
+    case TOOL_EXTRA:
+        return on_tool_extra(said, value);
+    case SEARCH_RESULTS:
+        return on_sources(said, RAAF_SOURCES_RESULTS, value);
+    case CITATIONS:
+        return on_sources(said, RAAF_SOURCES_URLS, value);
     case X_GROQ:
         said->in_groq = value->type == RAAF_JSON_OPEN_OBJECT;
         return RAAF_OK;
@@ -441,6 +665,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
     case CHOICE_INDEX:
         return on_choice_index(said, value);
     case DELTA:
+        if (value->type == RAAF_JSON_OPEN_OBJECT) choice_now(said)->has_delta = true;
         return only_structure(value);
     case FINISH_REASON:
         return set_label(said, &choice_now(said)->finish_reason, value);
@@ -459,11 +684,23 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         return set_text(said, RAAF_CHAT_REASONING_CONTENT, value);
     case REASONING:
         return set_text(said, RAAF_CHAT_REASONING, value);
-    case DETAILS:
-        if (value->type == RAAF_JSON_OPEN_ARRAY) begin_text(said, RAAF_CHAT_DETAILS);
+    case PART_SIGNATURE:
+        return set_label(said, &choice_now(said)->signature, value);
+    case REFERENCE_IDS:
+        said->is_reference = true;
         return RAAF_OK;
+    case TRANSCRIPT:
+        return set_text(said, RAAF_CHAT_TRANSCRIPT, value);
+    case DETAILS:
+        return on_details(said, value);
+    case DETAIL_TYPE:
     case DETAIL_TEXT:
-        return value->type == RAAF_JSON_STRING ? add_text(said, RAAF_CHAT_DETAILS, value) : RAAF_OK;
+    case DETAIL_SUMMARY:
+    case DETAIL_SIGNATURE:
+    case DETAIL_FORMAT:
+    case DETAIL_ID:
+    case DETAIL_INDEX:
+        return on_detail_value(said, field, value);
     case REFUSAL:
         return set_text(said, RAAF_CHAT_REFUSAL, value);
     case TOOL_CALLS:

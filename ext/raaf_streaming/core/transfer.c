@@ -151,11 +151,15 @@ static const char *skip_space(const char *bytes, size_t len) {
     return NULL;
 }
 
+static bool wants_lines(const raaf_transfer_t *transfer) {
+    return transfer->stream->request->dialect->framing == RAAF_FRAMING_NDJSON;
+}
+
 /* A body whose header does not call it an event stream is taken for what it looks like. */
 static void guess_body(raaf_transfer_t *transfer, const char *bytes, size_t len) {
     const char *first = skip_space(bytes, len);
     if (!first) return;
-    if (*first == '{' || *first == '[')
+    if (*first == '[' || (*first == '{' && !wants_lines(transfer)))
         transfer->body = RAAF_BODY_JSON;
     else if (*first != '<')
         transfer->body = RAAF_BODY_EVENTS;
@@ -209,10 +213,10 @@ static size_t on_body(char *bytes, size_t one, size_t len, void *context) {
 
 /* ---- the header ---- */
 
-static bool is_event_stream(const raaf_outcome_t *outcome) {
-    static const char type[] = "text/event-stream";
-    raaf_slice_t value = raaf_outcome_find_header(outcome, "content-type");
-    return value.len >= sizeof type - 1 && strncasecmp(value.bytes, type, sizeof type - 1) == 0;
+static bool is_event_stream(const raaf_transfer_t *transfer) {
+    const char *type = wants_lines(transfer) ? "application/x-ndjson" : "text/event-stream";
+    raaf_slice_t value = raaf_outcome_find_header(&transfer->stream->outcome, "content-type");
+    return value.len >= strlen(type) && strncasecmp(value.bytes, type, strlen(type)) == 0;
 }
 
 static bool is_error_status(const raaf_outcome_t *outcome) {
@@ -231,7 +235,7 @@ static void end_of_header(raaf_transfer_t *transfer) {
         transfer->error_body_until = raaf_clock_now() + ERROR_BODY_NS;
         if (status == 429) raaf_outcome_rate_limits(outcome);
         touch(transfer);
-    } else if (is_event_stream(outcome)) {
+    } else if (is_event_stream(transfer)) {
         transfer->body = RAAF_BODY_EVENTS;
     }
 }

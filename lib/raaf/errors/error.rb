@@ -1,8 +1,16 @@
 # frozen_string_literal: true
 
+require_relative "../streaming/core_loader"
 require_relative "../streaming/secrets"
 
+# First, since its root is ours too.
+RAAF::Streaming::CoreLoader.load_core
+
 module RAAF
+  # The root of raaf-core's own errors, and of ours: `rescue RAAF::Error` catches both. Defined here only where
+  # raaf-core is absent.
+  class Error < StandardError; end unless const_defined?(:Error, false)
+
   module Errors
     # The root of everything this gem raises on purpose, apart from ArgumentError for a wrong call.
     #
@@ -14,7 +22,7 @@ module RAAF
     #   rescue RAAF::Errors::Error => e
     #     logger.warn(e.to_h)
     #     raise unless e.retryable?
-    class Error < StandardError
+    class Error < RAAF::Error
       # The circumstances every error can carry, in the order in which they are shown.
       DETAILS = %i[provider model status request_id code type param retry_after attempts body
         partial_text].freeze

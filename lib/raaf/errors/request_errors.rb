@@ -63,6 +63,55 @@ module RAAF
       end
     end
 
+    # A guardrail of the agent refused what the user said, or what the model answered.
+    class GuardrailError < Error
+      # @return [String, nil] the guardrail's name
+      attr_reader :triggered_by
+      # @return [Object, nil] what it refused; in neither {#to_h} nor {#inspect}
+      attr_reader :content
+      # @return [Hash] what it says of it
+      attr_reader :metadata
+
+      # @param message [String, nil]
+      # @param triggered_by [#to_s, nil]
+      # @param content [Object, nil]
+      # @param metadata [Hash]
+      # @param details [Hash] as for {Error#initialize}
+      def initialize(message = nil, triggered_by: nil, content: nil, metadata: {}, **details)
+        super(message, **details)
+        @triggered_by = triggered_by&.to_s
+        @content = content
+        @metadata = metadata
+      end
+
+      # (see Error.default_message)
+      def self.default_message
+        "a guardrail of the agent refused it"
+      end
+
+      private
+
+      def detail_names
+        super + [:triggered_by]
+      end
+    end
+
+    # A guardrail refused what the user said. Nothing was sent.
+    class InputGuardrailError < GuardrailError
+      # (see Error.default_message)
+      def self.default_message
+        "a guardrail of the agent refused the message"
+      end
+    end
+
+    # A guardrail refused the model's answer, which has been delivered piece by piece: take it off the screen.
+    class OutputGuardrailError < GuardrailError
+      # (see Error.default_message)
+      def self.default_message
+        "a guardrail of the agent refused the answer"
+      end
+    end
+
     # The conversation is longer than the model's context window.
     class ContextLengthError < InvalidRequestError
       # (see Error.default_message)

@@ -11,7 +11,7 @@ module RAAF
     #
     # @abstract
     # @example A server of the OpenAI family
-    #   class MyProvider < RAAF::Streaming::Providers::OpenAIChat
+    #   class MyProvider < RAAF::Streaming::Providers::ChatCompletions
     #     NAME = "mine"
     #     DEFAULT_BASE_URL = "https://models.example.com/v1"
     #     KEY_VARIABLES = %w[MINE_API_KEY].freeze
@@ -28,8 +28,15 @@ module RAAF
       # The environment variables that may hold its address; the first that is set counts.
       BASE_URL_VARIABLES = [].freeze
 
+      # What of a conversation and of an answer goes through: `:text`, `:reasoning` (as text), `:tools`, `:images`,
+      # `:files`, `:structured_output`, `:citations`. README's table of providers shows it.
+      CAPABILITIES = %i[text tools].freeze
+
       # The header that carries the key.
       KEY_HEADER = "Authorization"
+
+      # Fields of the body, Hashes, that extra_body adds to; all other fields it replaces.
+      MERGED_FIELDS = [].freeze
 
       # Headers whose values are not for anybody's eyes.
       SECRET_HEADERS = /authorization|key|token|secret|cookie|password/i
@@ -176,8 +183,15 @@ module RAAF
       end
 
       def add_extra(body, extra)
-        [@extra_body, extra].reduce(body) { |all, more| all.merge(more.transform_keys(&:to_sym)) }
+        [@extra_body, extra].reduce(body) { |all, more| add_fields(all, more.transform_keys(&:to_sym)) }
           .merge(fixed_fields).compact
+      end
+
+      def add_fields(body, more)
+        body.merge(more) do |field, old, new|
+          both = self.class::MERGED_FIELDS.include?(field) && old.is_a?(Hash) && new.is_a?(Hash)
+          both ? old.merge(new.transform_keys(&:to_sym)).compact : new
+        end
       end
 
       def generate(body, model)

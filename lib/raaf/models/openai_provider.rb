@@ -1,5 +1,9 @@
 # frozen_string_literal: true
 
+require_relative "../streaming/core_loader"
+# raaf-core has a file of this name, which is the one that was meant.
+return if RAAF::Streaming::CoreLoader.load_core
+
 require_relative "../streaming/providers/openai_chat"
 
 module RAAF

@@ -30,8 +30,9 @@ module RAAF
       # @param model [String]
       # @param settings [Hash{Symbol=>Object}] see {Streaming::AgentMethods::SETTINGS}
       # @param tools [Array<Hash>] as OpenAI writes them
-      # @return [Hash{Symbol=>Object}] :url, :headers (name => value), :body (JSON), :dialect, :provider, :model and
-      #   :secrets (what to cut out of messages)
+      # @return [Hash{Symbol=>Object}] :url, :headers (name => value), :body (JSON), :dialect, :provider, :model,
+      #   :secrets (what to cut out of messages) and :reasoning_field (a Symbol where the next turn has to send the
+      #   reasoning back: the key of its part)
       # @raise [Errors::ConfigurationError] where the provider is not set up
       def build_request(messages:, model:, settings: {}, tools: [])
         raise NotImplementedError, "#{self.class} must define build_request"

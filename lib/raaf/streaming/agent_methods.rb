@@ -2,6 +2,7 @@
 
 require "json"
 require_relative "config_api"
+require_relative "model_settings"
 require_relative "tools/set"
 
 module RAAF
@@ -47,9 +48,13 @@ module RAAF
 
       # @return [Hash{Symbol=>Object}] those of {SETTINGS} that are set, on the agent or in raaf-core's model_settings
       def request_settings
-        shared = reader?(:model_settings) ? model_settings.to_h : {}
+        shared = ModelSettings.read(reader?(:model_settings) ? model_settings : nil)
         own = SETTINGS.to_h { |name| [name, (public_send(name) if reader?(name))] }
-        shared.transform_keys(&:to_sym).slice(*SETTINGS).compact.merge(own.compact)
+        settings = shared.merge(own.compact)
+        choice = settings[:tool_choice]
+        return settings unless choice.is_a?(String)
+
+        settings.merge(tool_choice: choice.delete_prefix("function:")) # raaf-core's word for a tool's name
       end
 
       # @param context [Hash] a tool with `enabled?` is asked with it
@@ -57,6 +62,14 @@ module RAAF
       # @raise [ArgumentError] for a tool that cannot be described
       def tool_schemas(context = {})
         Tool::Set.new(self, context).schemas
+      end
+
+      # @return [String] name, model and sizes; neither instructions nor headers nor anything of the provider but its
+      #   name, since raaf-core's providers show their keys
+      def inspect
+        answering = " provider=#{provider.respond_to?(:name) ? provider.name : provider.class}" if provider
+        "#<#{self.class.name} #{name.inspect} model=#{model.inspect}#{answering} tools=#{tools.size} " \
+          "handoffs=#{handoffs.size}>"
       end
 
       private

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "json"
+require_relative "foreign_json"
 
 module RAAF
   module Streaming
@@ -435,7 +436,7 @@ module RAAF
         text = raw_arguments
         return {} if text.nil? || text.empty?
 
-        parsed = JSON.parse(text, symbolize_names: true)
+        parsed = ForeignJSON.parse(text)
         parsed.is_a?(Hash) ? parsed : {}
       rescue JSON::ParserError
         {}
@@ -443,7 +444,7 @@ module RAAF
 
       def parse_citation
         written = native_tool if citation?
-        JSON.parse(written[3], symbolize_names: true, max_nesting: false) if written
+        ForeignJSON.parse(written[3]) if written
       end
 
       def raw_event

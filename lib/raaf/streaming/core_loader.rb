@@ -20,18 +20,26 @@ module RAAF
 
       module_function
 
-      # Loads the real raaf-core; without one does nothing.
+      # Loads the real raaf-core; without one does nothing. Decided once: where our stand-ins have taken its names, it
+      # is too late for it.
       #
       # @return [Boolean] whether there is one
       # @raise [LoadError] where there is one that cannot be loaded: its own error, which must not be hidden
       def load_core
-        return true if loaded?
+        @real = loaded? || load_found if @real.nil?
+        @real == true
+      end
 
+      def load_found
         path = find
         return false unless path
 
+        @real = true # also for who asks while it loads
         require path
         true
+      rescue LoadError
+        @real = nil
+        raise
       end
 
       # @return [Boolean] whether the real raaf-core, or anything that defines its Agent, is loaded or being loaded
@@ -86,7 +94,7 @@ module RAAF
         !File.exist?(path) || File.realpath(path) != File.realpath(STAND_IN)
       end
 
-      private_class_method :on_load_path, :in_gems, :activate, :installed, :entry_file?, :real?
+      private_class_method :load_found, :on_load_path, :in_gems, :activate, :installed, :entry_file?, :real?
     end
   end
 end

@@ -2,6 +2,7 @@
 
 require_relative "core_loader"
 require_relative "agent_methods"
+require_relative "core_errors"
 require_relative "../errors"
 
 # The one place where this gem meets raaf-core: where it is installed, what it lacks is added; where it is absent, our
@@ -11,7 +12,11 @@ if RAAF::Streaming::CoreLoader.load_core
   RAAF::Agent.include(RAAF::Streaming::AgentMethods)
 else
   require_relative "../agent"
-  require_relative "../models/openai_provider"
+  require_relative "../models/providers"
+  require_relative "stand_in_errors"
+  RAAF::Streaming::StandInErrors.define
 end
+# Its errors, or our stand-ins for them, also rescue ours that say the same.
+RAAF::Streaming::CoreErrors.install
 require_relative "../provider"
 require_relative "../models/registry"

@@ -147,6 +147,7 @@ module RAAF
       def start
         add_thread while @threads.size < FIRST_THREADS
         run = @run
+        @watcher = nil unless @watcher&.alive? # somebody may have killed it
         # Whoever starts it may have put interrupts off, and a thread takes over what holds for the one that starts it.
         @watcher ||= named_thread("raaf-dispatch-watcher") do
           Thread.handle_interrupt(Object => :immediate) { watch(run) }

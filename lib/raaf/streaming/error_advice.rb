@@ -17,7 +17,10 @@ module RAAF
         "mistral" => "MISTRAL_API_KEY",
         "openrouter" => "OPENROUTER_API_KEY",
         "deepseek" => "DEEPSEEK_API_KEY",
-        "xai" => "XAI_API_KEY"
+        "xai" => "XAI_API_KEY",
+        "perplexity" => "PERPLEXITY_API_KEY",
+        "together" => "TOGETHER_API_KEY",
+        "azure" => "AZURE_OPENAI_API_KEY"
       }.freeze
 
       # For outcomes that are about this side or the way to the provider.

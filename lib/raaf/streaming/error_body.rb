@@ -7,8 +7,9 @@ module RAAF
     # Reads what a provider, or a proxy on the way, wrote into the body of an error response.
     #
     # Shapes seen: `{"error": {message, type, code, param}}` (OpenAI and most others; Gemini writes `status` for the
-    # type), the same in an Array (Gemini without `alt=sse`), `{"error": "text"}` (Ollama), `{"message": …}` (vLLM,
-    # Mistral), `{"detail": …}` (FastAPI servers), plain text, HTML pages of proxies, and nothing.
+    # type), the same in an Array (Gemini without `alt=sse`), `{"error": "text"}` (Ollama, xAI), `{"message": …}` (vLLM,
+    # Mistral), `{"detail": …}` and `{"message": {"detail": …}}` (FastAPI servers, Mistral), plain text, HTML pages of
+    # proxies, and nothing.
     #
     # @api private
     class ErrorBody
@@ -76,9 +77,16 @@ module RAAF
       def sentence(fields, error)
         return error if error.is_a?(String)
 
-        found = fields.values_at("message", "detail", "error_message", "msg").find { |value| value }
+        words(fields.values_at("message", "detail", "error_message", "msg").find { |value| value })
+      end
+
+      # Mistral puts a list of complaints into `message`, each as FastAPI writes it: what, and of which field.
+      def words(found)
         found = found.first while found.is_a?(Array)
-        found.is_a?(Hash) ? found.values_at("message", "msg").compact.first : found
+        return found unless found.is_a?(Hash)
+        return words(found.values_at("message", "detail").compact.first) unless found["msg"].is_a?(String)
+
+        [found["msg"], ("(#{found["loc"].join(".")})" if found["loc"].is_a?(Array))].compact.join(" ")
       end
 
       def text_of(value)

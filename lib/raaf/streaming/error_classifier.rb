@@ -10,26 +10,32 @@ module RAAF
     # @api private
     class ErrorClassifier
       # Classes of HTTP statuses. Every other 4xx is an InvalidRequestError, every other 5xx a ServerError.
-      # Source: the error lists of OpenAI and Anthropic; 529 is Anthropic's for "overloaded".
+      # Source: the error lists of OpenAI, Anthropic and Groq; 529 is Anthropic's for "overloaded", 498 Groq's for a
+      # service tier without room.
       STATUSES = {
         401 => Errors::AuthenticationError,
         403 => Errors::PermissionError,
         404 => Errors::NotFoundError,
         429 => Errors::RateLimitError,
+        498 => Errors::OverloadedError,
         529 => Errors::OverloadedError
       }.freeze
 
       # Classes of the codes and types that providers report; the first match counts.
-      # Sources: OpenAI's API error codes; Anthropic's error types; Gemini's `status` names (google.rpc.Code).
+      # Sources: OpenAI's API error codes, and those of a failed response; Anthropic's error types; Gemini's `status`
+      # names (google.rpc.Code); OpenRouter's error types; the names of Python's exceptions, which vLLM gives.
       KINDS = [
         [/context_length|context_window/, Errors::ContextLengthError],
+        [/image|invalid_prompt/, Errors::InvalidRequestError],
         [/rate_?limit|insufficient_quota|too_many_requests|resource_exhausted/, Errors::RateLimitError],
-        [/overloaded|unavailable/, Errors::OverloadedError],
-        [/authentication|invalid_api_key|unauthenticated/, Errors::AuthenticationError],
+        [/overloaded|unavailable|slow_down/, Errors::OverloadedError],
+        [/authentication|invalid_api_key|unauthenticated|unauthorized/, Errors::AuthenticationError],
         [/permission/, Errors::PermissionError],
-        [/not_found/, Errors::NotFoundError],
-        [/server_error|api_error|internal|timeout_error|deadline_exceeded/, Errors::ServerError],
-        [/invalid_request|invalid_argument|request_too_large|tool_use_failed|billing/, Errors::InvalidRequestError]
+        [/not_?found/, Errors::NotFoundError],
+        [/server_error|api_error|internal|timeout|deadline_exceeded|\Aserver\z/, Errors::ServerError],
+        [/bad_?request|invalid_|too_large|too_long|unprocessable|tool_use_failed|billing|payment|content_filter/,
+          Errors::InvalidRequestError],
+        [/content_policy|\Arefusal\z/, Errors::InvalidRequestError]
       ].freeze
 
       # How servers without a code for it say that a conversation is too long: OpenAI-compatible ones, Anthropic,
@@ -65,8 +71,10 @@ module RAAF
 
       # @return [Class] below {Errors::Error}, for a report inside a stream
       def of_report
-        by_code = kind(@code) || of_numeric_code
-        found = by_code || kind(@type) || Errors::ProviderError
+        found = kind(@code) || of_numeric_code || kind(@type) || Errors::ProviderError
+        # OpenRouter gives the number for both, and only its type says which.
+        return Errors::OverloadedError if found == Errors::ServerError && kind(@type) == Errors::OverloadedError
+
         (found <= Errors::InvalidRequestError && too_long?) ? Errors::ContextLengthError : found
       end
 
@@ -91,7 +99,7 @@ module RAAF
 
       def of_numeric_code
         number = Integer(@code.to_s, 10, exception: false)
-        of_status(number) if number && (400..599).cover?(number)
+        of_response(number) if number && (400..599).cover?(number)
       end
 
       def kind(word)

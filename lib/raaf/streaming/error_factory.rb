@@ -134,7 +134,8 @@ module RAAF
 
       def details
         {provider: provider, model: model, status: status,
-         request_id: redact(self.class.request_id(outcome[:headers])), body: redact(filled(outcome[:body])),
+         request_id: redact(self.class.request_id(outcome[:headers])),
+         body: redact(filled(outcome[:body]) || filled(outcome[:error_json])),
          retry_after: retry_after, partial_text: @partial_text, code: redact(report[:code]),
          type: redact(report[:type]), param: redact(report[:param]), attempts: outcome[:attempts]}
       end

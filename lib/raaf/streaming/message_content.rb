@@ -76,12 +76,13 @@ module RAAF
       #
       # @param message [Hash{Symbol=>Object}] the assistant's
       # @param provider [String] whoever gets it; parts of another's are left out
+      # @param dialect [Symbol, nil] where a provider has several: the one that they must be of
       # @return [Array<String, Hash>] pieces of text, and the provider's own parts
-      def with_provider_parts(message, provider)
+      def with_provider_parts(message, provider, dialect = nil)
         text = text(message[:content])
         from = 0
-        pieces = provider_parts(message, provider).flat_map do |item|
-          at = item[:at].clamp(from, text.bytesize)
+        pieces = provider_parts(message, provider, dialect).flat_map do |item|
+          at = character_at(text, item[:at].clamp(from, text.bytesize))
           piece = text.byteslice(from, at - from)
           from = at
           [piece, item[:part]]
@@ -91,10 +92,13 @@ module RAAF
 
       # @param message [Hash{Symbol=>Object}]
       # @param provider [String]
+      # @param dialect [Symbol, nil] where a provider has several: the one that they must be of
       # @return [Array<Hash{Symbol=>Object}>] :at and :part
-      def provider_parts(message, provider)
+      def provider_parts(message, provider, dialect = nil)
         parts = message[:parts] || {}
-        (parts[:provider] == provider) ? parts[:items] : []
+        other = dialect && parts[:dialect] && parts[:dialect].to_s != dialect.to_s
+        own = parts[:provider] == provider && !other
+        own ? parts[:items] : []
       end
 
       # @param message [Hash{Symbol=>Object}] the assistant's
@@ -106,6 +110,12 @@ module RAAF
           function = (call[:function] || {}).transform_keys(&:to_sym)
           {id: call[:id], name: function[:name], arguments: arguments(function[:arguments])}
         end
+      end
+
+      # A text that was changed since may have another character there: it is not cut inside of one.
+      def character_at(text, place)
+        place += 1 while place < text.bytesize && text.getbyte(place).to_i.between?(0x80, 0xBF)
+        place
       end
 
       def located(kind, url)
@@ -130,7 +140,7 @@ module RAAF
         {}
       end
 
-      private_class_method :located, :file, :arguments
+      private_class_method :character_at, :located, :file, :arguments
     end
   end
 end

@@ -1,6 +1,9 @@
 # frozen_string_literal: true
 
+require_relative "core_agent"
+require_relative "core_translation"
 require_relative "error_factory"
+require_relative "foreign_json"
 require_relative "native"
 require_relative "partial_arguments"
 require_relative "result"
@@ -52,6 +55,32 @@ module RAAF
         @messages = messages
         @context = context
         @run_context = run_context
+        @core_agent = CoreAgent.new(agent, messages, context)
+      end
+
+      # Asks the agent's guardrails about what the user says.
+      #
+      # @param said [Array<Hash{Symbol=>Object}>] of the conversation
+      # @return [void]
+      # @raise [Errors::InputGuardrailError]
+      def check_input(said = messages)
+        @core_agent.check_input(said)
+      end
+
+      # @return [void]
+      def call_start_hook
+        @core_agent.call_hook(:on_start)
+      end
+
+      # Asks the agent's guardrails about the whole answer, and tells its hooks.
+      #
+      # @param text [String]
+      # @return [String] the answer, perhaps filtered
+      # @raise [Errors::OutputGuardrailError]
+      def conclude(text)
+        checked = @core_agent.check_output(text)
+        @core_agent.call_hook(:on_end, checked)
+        checked
       end
 
       # Writes the question, and sends nothing yet.
@@ -116,6 +145,9 @@ module RAAF
       def error(outcome, partial_text)
         return @request[:error] if outcome[:code] == :scripted && @request[:error]
 
+        own = own_failure(outcome, partial_text)
+        return own if own
+
         ErrorFactory.build(outcome, provider: @request[:provider], model: @request[:model],
           secrets: @request[:secrets] || [], partial_text: partial_text)
       end
@@ -133,21 +165,25 @@ module RAAF
       end
 
       # @param native [NativeStream] ended well
+      # @param instead [String, nil] what a guardrail made of it
       # @return [Hash{Symbol=>Object}] what the model said in this call, for the conversation
-      def assistant_message(native)
-        Result.assistant_message(native.turn_text, tool_calls: tool_calls(native), parts: parts(native.outcome))
+      def assistant_message(native, instead = nil)
+        # The places of parts are counted in what was said.
+        kept = parts(native.outcome) unless instead
+        Result.assistant_message(instead || native.turn_text, tool_calls: tool_calls(native), parts: kept)
       end
 
       # What the run came to.
       #
       # @param native [NativeStream] ended
       # @param text [String] the answer, as far as it was delivered
+      # @param instead [String, nil] what a guardrail made of the answer
       # @param whole [Hash{Symbol=>Object}] what {Run} knows of all its calls
       # @return [Result]
-      def result(native, text, **whole)
+      def result(native, text, instead: nil, **whole)
         outcome = native.outcome
-        Result.new(messages: messages + [assistant_message(native)], final_output: text,
-          finish_reason: outcome[:finish_reason], tool_calls: tool_calls(native), choices: choices(outcome),
+        Result.new(messages: messages + [assistant_message(native, instead)], final_output: instead || text,
+          finish_reason: outcome[:finish_reason], tool_calls: tool_calls(native), choices: choices(native, outcome),
           refusal: outcome[:refusal], request_id: ErrorFactory.request_id(outcome[:headers]),
           stream_id: run_context.stream_id, model: @request[:model], provider: @request[:provider],
           timings: outcome[:timings].compact, attempts: outcome[:attempts], last_agent: @agent, **whole)
@@ -168,6 +204,17 @@ module RAAF
 
       private
 
+      # What the provider's own Ruby code raised, where it has any, says more than what the native part saw of it.
+      def own_failure(outcome, partial_text)
+        return unless %i[http_status provider_error].include?(outcome[:code])
+
+        exception = @request[:failure]&.call
+        return unless exception
+
+        CoreTranslation.of_provider(exception, provider: @request[:provider], model: @request[:model],
+          secrets: @request[:secrets] || [], partial_text: partial_text)
+      end
+
       def build_request
         instructions = @agent.instructions_for(context, include_context: @config.context_in_instructions)
         system = instructions ? [{role: "system", content: instructions}] : []
@@ -175,14 +222,18 @@ module RAAF
           model: @model, settings: @agent.request_settings, tools: tools.schemas)
       end
 
+      def dialect
+        @request[:dialect] || @provider.dialect
+      end
+
       def native_request(request)
-        native = {dialect: request[:dialect] || @provider.dialect, limits: limits}
+        native = {dialect: dialect, limits: limits}
         if request[:script]
           # A mock's chunks come exactly as asked for.
           native.merge(script: request[:script], script_fails: !request[:error].nil?,
             limits: limits.merge(coalesce_chars: nil))
         else
-          proxy = @config.proxy_for(request[:url])
+          proxy = (request[:proxy] == false) ? nil : @config.proxy_for(request[:url])
           # The name that is looked up is the proxy's, where there is one.
           native.merge(request.slice(:url, :headers, :body), host: URI(proxy || request[:url]).hostname,
             proxy: proxy, ca_file: @config.effective_ca_file)
@@ -199,23 +250,28 @@ module RAAF
 
       # What the same provider gets back in the next turn.
       def parts(outcome)
-        json = outcome[:parts] or return
-        {provider: @request[:provider], items: JSON.parse(json, symbolize_names: true, max_nesting: false)}
+        json = outcome[:parts]
+        items = json ? ForeignJSON.parse(json) : []
+        field, reasoning = @request[:reasoning_field], outcome[:reasoning]
+        items.unshift({at: 0, part: {field => reasoning}}) if field && reasoning
+        {provider: @request[:provider], dialect: dialect, items: items} unless items.empty?
       end
 
       # Only where there are several; of one the Result knows all.
-      def choices(outcome)
+      def choices(native, outcome)
         texts = outcome[:choices]
         return if texts.size < 2
 
+        called = native.tool_calls.group_by(&:choice)
         texts.sort.map do |index, text|
-          {index: index, text: text.to_s, finish_reason: FinishReason.normalize(outcome[:finish_reasons][index])}
+          reason = FinishReason.normalize(outcome[:finish_reasons][index], tool_calls: called.key?(index))
+          {index: index, text: text.to_s, finish_reason: reason}
         end
       end
 
       # The counts have been read from it; an answer shall not be lost because the rest is odd.
       def parse_usage(json)
-        JSON.parse(json, symbolize_names: true, max_nesting: false) if json
+        ForeignJSON.parse(json) if json
       rescue JSON::ParserError
         nil
       end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "json"
 require_relative "finish_reason"
 
 module RAAF
@@ -25,8 +26,8 @@ module RAAF
       attr_reader :finish_reason
       # @return [String, nil] the provider's word, as it came
       attr_reader :raw_finish_reason
-      # @return [Array<Hash{Symbol=>Object}>] the tool calls of the last turn: :id, :name, :arguments (Hash) and
-      #   :raw_arguments (String)
+      # @return [Array<Hash{Symbol=>Object}>] the tool calls of the last turn: :id, :name, :arguments (Hash),
+      #   :raw_arguments (String) and :index
       attr_reader :tool_calls
       # @return [Array<Hash{Symbol=>Object}>] all answers, where several were asked for (`n` above 1): :index, :text,
       #   :finish_reason; of one answer alone, that one
@@ -85,8 +86,8 @@ module RAAF
         @final_output = final_output || last_content
         @usage = usage || {}
         @raw_finish_reason = finish_reason
-        @finish_reason = FinishReason.normalize(finish_reason)
         @tool_calls = tool_calls || []
+        @finish_reason = FinishReason.normalize(finish_reason, tool_calls: @tool_calls.any?)
         @choices = choices || [{index: 0, text: @final_output, finish_reason: @finish_reason}]
         @reasoning = reasoning
         @refusal = refusal
@@ -124,6 +125,25 @@ module RAAF
       # @return [Boolean] whether the run ended without an error
       def success?
         error.nil?
+      end
+
+      # @return [Boolean] whether it ended with one
+      def failure?
+        !success?
+      end
+      alias_method :error?, :failure?
+
+      # @return [String] the name of the agent that answered; "unknown" where there is none, as raaf-core has it
+      def agent_name
+        last_agent&.name || "unknown"
+      end
+
+      # @param type [#to_s] "string" or "json"
+      # @return [Object] the answer as a String, or as what its JSON says; as it is where that is none
+      def final_output_as(type)
+        (type.to_s.downcase == "json") ? JSON.parse(final_output) : final_output
+      rescue JSON::ParserError
+        final_output
       end
 
       # @return [Array<Hash{Symbol=>Object}>] a copy of {#messages}, to go on from

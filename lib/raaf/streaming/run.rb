@@ -18,7 +18,7 @@ module RAAF
       attr_reader :context
 
       # @param call [ModelCall] the first
-      # @param providers [#call] makes the provider for an agent and a model's name
+      # @param providers [#call] gives the provider for an agent and a model's name, and the name that it knows
       # @param remembered [Integer] how many of its messages come from the conversation store
       def initialize(call, providers, remembered: 0)
         @call = call
@@ -39,15 +39,27 @@ module RAAF
       # What is to be done before the answer is whole: the tools that it calls.
       #
       # @param native [NativeStream] ended well
-      # @return [Tool::Turn, nil] not started; nil: the answer is whole, or its calls are the application's to answer
+      # @return [Tool::Turn, nil] not started; without a call where the provider wants only to be asked to go on; nil:
+      #   the answer is whole, or its calls are the application's to answer
       # @raise [Errors::MaxTurnsError] where there may be no further turn
       def tool_turn(native)
         calls = call.tool_calls(native)
-        return if calls.empty? || !call.tools.answers?(calls.map { |one| one[:name] })
+        return unless calls.empty? ? paused?(native) : call.tools.answers?(calls.map { |one| one[:name] })
 
         note(native)
         check_limits(native)
         Tool::Turn.new(calls, call.tools, context: call.context, timeout: config.tool_timeout, details: call.details)
+      end
+
+      # Asks the agent's guardrails and writes the first question. Sends nothing yet.
+      #
+      # @return [NativeStream]
+      # @raise (see ModelCall#prepare)
+      # @raise [Errors::InputGuardrailError]
+      def prepare
+        call.check_input
+        call.call_start_hook
+        call.prepare
       end
 
       # The next call: the conversation with this answer and what its tools came to, for the same agent or the one that
@@ -70,9 +82,12 @@ module RAAF
       # @param turn [Tool::Turn, nil] the tools that ran
       # @param message [String, Array<Hash>] what the user says next
       # @return [ModelCall] not prepared
+      # @raise [Errors::InputGuardrailError]
       def redirected(native, turn, message)
+        said = Messages.list(message)
         following = turn ? after_tools(native, turn) : call.next(said_so_far(native))
-        following.next(Messages.list(message))
+        following.check_input(said)
+        following.next(said)
       end
 
       # @param following [ModelCall]
@@ -86,22 +101,25 @@ module RAAF
       # @param native [NativeStream] the last one, ended
       # @param text [String] the answer, as far as it was delivered
       # @return [Result]
+      # @raise [Errors::OutputGuardrailError]
       def result(native, text)
         note(native)
-        call.result(native, text, turns: @turns, usage: usage, usages: @usages, tool_results: @tool_results,
+        checked = call.tool_calls(native).empty? ? call.conclude(text) : text
+        call.result(native, text, instead: ((checked == text) ? nil : checked), turns: @turns, usage: usage,
+          usages: @usages, tool_results: @tool_results,
           reasoning: (@reasoning.join("\n\n") unless @reasoning.empty?))
       end
 
       # Adds what is new to the conversation store, where there is one.
       #
       # @param native [NativeStream] the last one
-      # @param whole [Boolean] whether it ended well
+      # @param answer [Hash{Symbol=>Object}, nil] the last message of a run that ended well
       # @return [void]
-      def keep(native, whole:)
+      def keep(native, answer = nil)
         store = config.conversation_store
         return unless store && context.session_id
 
-        answer = whole ? [call.assistant_message(native)] : said_so_far(native)
+        answer = answer ? [answer] : said_so_far(native)
         return if answer.empty? && @turns.zero?
 
         store.append(context.session_id, call.messages.drop(@remembered) + answer)
@@ -114,6 +132,12 @@ module RAAF
       end
 
       private
+
+      # The provider's own tools have taken long: it wants its answer back, and goes on. Source: Anthropic's API
+      # reference, stop_reason "pause_turn".
+      def paused?(native)
+        native.outcome[:finish_reason] == "pause_turn"
+      end
 
       def said_so_far(native)
         native.turn_text.empty? ? [] : [Result.assistant_message(native.turn_text)]
@@ -165,7 +189,8 @@ module RAAF
       end
 
       def hand_over(said, agent)
-        call.next(said, agent: agent, provider: @providers.call(agent, agent.model), model: agent.model)
+        provider, model = @providers.call(agent, agent.model)
+        call.next(said, agent: agent, provider: provider, model: model)
       end
     end
   end

@@ -65,6 +65,12 @@ module RAAF
         stream.run(&block).result
       end
 
+      # @return [String] the agent, and the provider's name
+      def inspect
+        provider = @provider #: untyped
+        "#<#{self.class.name} agent=#{agent.inspect}#{" provider=#{provider.class}" if provider}>"
+      end
+
       # @raise [Errors::RactorError] in any Ractor but the main one
       # @api private
       def self.check_ractor
@@ -82,14 +88,14 @@ module RAAF
         session_id ||= @session_id
         said = Messages.by(Messages.list(message), (context || {})[:speaker])
         remembered = remembered_in(session_id, config)
-        providers = ->(answering, name) { choose_provider(provider, answering, name) }
+        providers = ->(answering, name) { choose(provider, answering, name) }
         call = model_call(remembered + said, context || {}, config, model || agent.model, providers,
           session_id: session_id, user_id: user_id || @user_id)
         Stream.new(Run.new(call, providers, remembered: remembered.size))
       end
 
       def model_call(messages, context, config, model, providers, **whose)
-        provider = providers.call(agent, model)
+        provider, model = providers.call(agent, model)
         ModelCall.new(agent: agent, provider: provider, model: model, messages: messages, context: context,
           config: config, run_context: RunContext.new(model: model, provider: provider.name, **whose))
       end
@@ -100,10 +106,11 @@ module RAAF
         (store && session_id) ? Messages.list_or_none(store.messages(session_id)) : []
       end
 
-      def choose_provider(given, answering, model)
-        chosen = given || @provider || answering.provider || RAAF.provider || Models.for_model(model)
-        provider = Models.adapt(chosen)
-        return provider if provider.respond_to?(:build_request)
+      # @return [Array(#build_request, String)] who is asked, and for which model
+      def choose(given, answering, model)
+        given ||= @provider || answering.provider || RAAF.provider
+        provider = Models.adapt(given || Models.for_model(model))
+        return [provider, given ? model : Models.model_name(model)] if provider.respond_to?(:build_request)
 
         raise Errors::ConfigurationError, "#{provider.class} is no provider that can stream (it has no build_request)"
       end

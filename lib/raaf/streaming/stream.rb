@@ -66,7 +66,7 @@ module RAAF
         @tools = nil # those that run, while they do; the consumer's
         @cancelled = false # set once, without the lock, so that a signal handler may do it
         @finished = false
-        @native = run.call.prepare
+        @native = run.prepare
       end
 
       # Sends the question. Made by a runner, once.

@@ -24,9 +24,15 @@ module RAAF
       #     Hash)
       #   * a class whose instances, made without arguments, are such objects
       #   * raaf-core's FunctionTool, whose `to_h` has the inner part under `:function`
-      # @return [Hash{Symbol=>Object}] `{type: "function", function: {name:, description:, parameters:}}`
+      #   * raaf-core's Tool and whatever else has a `to_tool_definition`
+      #   * a Hash of another type than "function": a tool that the provider runs itself, such as a web search
+      # @return [Hash{Symbol=>Object}] `{type: "function", function: {name:, description:, parameters:}}`; a tool that
+      #   the provider runs as it is given
       # @raise [ArgumentError] for anything else
       def of(tool)
+        tool = tool.to_tool_definition if tool.respond_to?(:to_tool_definition)
+        return tool.transform_keys(&:to_sym) if hosted?(tool)
+
         function = function_of(tool).slice(*FUNCTION_KEYS).compact
         raise ArgumentError, "a tool needs a name: #{tool.inspect}" if function[:name].to_s.empty?
 
@@ -34,10 +40,18 @@ module RAAF
       end
 
       # @param tool [Object] as for {of}
-      # @return [String] the name that a model calls it by
+      # @return [String] the name that a model calls it by; of a tool that the provider runs, its name or type
       # @raise [ArgumentError] as {of}
       def name_of(tool)
-        of(tool)[:function][:name]
+        schema = of(tool)
+        (schema.dig(:function, :name) || schema[:name] || schema[:type]).to_s
+      end
+
+      def hosted?(tool)
+        return false unless tool.is_a?(Hash)
+
+        type = tool[:type] || tool["type"]
+        !type.nil? && type.to_s != "function"
       end
 
       def function_of(tool)
@@ -79,8 +93,8 @@ module RAAF
           "object with these methods"
       end
 
-      private_class_method :function_of, :describes_itself?, :from_hash, :from_object, :from_instance, :from_conversion,
-        :unusable
+      private_class_method :hosted?, :function_of, :describes_itself?, :from_hash, :from_object, :from_instance,
+        :from_conversion, :unusable
     end
   end
 end

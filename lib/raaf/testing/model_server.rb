@@ -34,9 +34,9 @@ module RAAF
     # A real HTTP/1.1 server on loopback that answers like an AI provider: on time, slowly, wrongly or not
     # at all, as a test scripts it. Without a script it tells something pleasant at a model's pace.
     #
-    # It speaks the OpenAI chat format at `POST …/chat/completions` under any prefix; scripts made of bytes
-    # answer on any path, so that every provider's format can be played. Every method may be called from
-    # any thread.
+    # It speaks the format of the path it is asked at ({Wires::ROUTES}): OpenAI's chat completions and Responses,
+    # Anthropic's Messages; scripts made of bytes answer on any path, so that any other format can be played.
+    # Every method may be called from any thread.
     #
     # @example
     #   RAAF::Testing::ModelServer.start do |server|
@@ -149,7 +149,7 @@ module RAAF
       #   @param delay [Numeric] seconds between two writes
       # @overload script(status:, body: nil, **options)
       #   @param status [Integer]
-      #   @param body [Hash, Array, String, nil] nil: an error as OpenAI writes it
+      #   @param body [Hash, Array, String, nil] nil: an error as the provider writes it whose path was asked
       # @overload script(raw:, close: true, **options)
       #   @param raw [String] status line, headers, framing and all
       #   @param close [Boolean] false: the connection may carry another request

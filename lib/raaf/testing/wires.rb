@@ -1,6 +1,10 @@
 # frozen_string_literal: true
 
+require_relative "anthropic_wire"
+require_relative "gemini_wire"
+require_relative "ollama_wire"
 require_relative "openai_chat_wire"
+require_relative "openai_responses_wire"
 
 module RAAF
   module Testing
@@ -8,11 +12,16 @@ module RAAF
     #
     # A wire is made for one answer and writes its events. Every wire has the methods of {OpenAIChatWire}, of which each
     # returns bytes: `role`, `reasoning`, `content`, `refusal`, `tool_call`, `finish`, `usage`, `done`, `error`, and for
-    # a request that wants no stream `completion`; and the constant CONTENT_TYPE.
+    # a request that wants no stream `completion`; and the constant CONTENT_TYPE. One whose provider writes errors in
+    # another way than OpenAI has the class method `error_body`, which takes status and message.
     module Wires
       # Routes and the classes that answer there; the first that matches counts.
       ROUTES = {
-        %r{/chat/completions\z} => OpenAIChatWire
+        %r{/chat/completions\z} => OpenAIChatWire,
+        %r{/v1/messages\z} => AnthropicWire,
+        %r{/responses\z} => OpenAIResponsesWire,
+        /:(?:streamGenerateContent|generateContent)\z/ => GeminiWire,
+        %r{/api/chat\z} => OllamaWire
       }.freeze
 
       module_function
@@ -28,6 +37,7 @@ module RAAF
       # @return [OpenAIChatWire, Object] a wire for one answer
       def for(request)
         model = request.json[:model] if request.json.is_a?(Hash)
+        model ||= request.route[%r{/models/([^/:]+):}, 1]
         model ? class_for(request).new(model: model) : class_for(request).new
       end
 

@@ -67,6 +67,10 @@ RSpec.describe RAAF::Streaming::AgentMethods do
       expect(agent_class.new(settings, 0.7).request_settings).to eq(temperature: 0.7, top_p: 0.9)
     end
 
+    it "takes raaf-core's word for the tool to be called" do
+      expect(RAAF::Agent.new(name: "A", tool_choice: "function:weather").request_settings).to eq(tool_choice: "weather")
+    end
+
     it "calls no tool of an agent that answers to its tools' names" do
       agent_class = Class.new do
         include RAAF::Streaming::AgentMethods
@@ -86,6 +90,33 @@ RSpec.describe RAAF::Streaming::AgentMethods do
       end
       agent = RAAF::Agent.new(name: "A", tools: [tool.new("a", "", :admin), tool.new("b", "", :guest)])
       expect(agent.tool_schemas({admin: true}).map { |schema| schema[:function][:name] }).to eq(["a"])
+    end
+
+    it "asks a tool without the context where that takes none, as raaf-core's Tool" do
+      tool = Struct.new(:name, :description, :enabled?)
+      agent = RAAF::Agent.new(name: "A", tools: [tool.new("a", "", true), tool.new("b", "", false)])
+      expect(agent.tool_schemas({}).map { |schema| schema[:function][:name] }).to eq(["a"])
+    end
+  end
+
+  describe "#inspect" do
+    let(:agent_class) do
+      Class.new do
+        include RAAF::Streaming::AgentMethods
+
+        def name = "A"
+        def model = "m"
+        def tools = []
+        def handoffs = []
+        def instructions = "secret instructions"
+      end
+    end
+
+    it "shows no key of the provider, whose own inspect does" do
+      agent = agent_class.new
+      agent.provider = Struct.new(:api_key).new("sk-test-key-1")
+      expect([agent.inspect, RAAF::Streaming::AsyncRunner.new(agent: agent, provider: agent.provider).inspect])
+        .to all(not_match(/sk-test|secret/).and(match(/"A" model="m"/)))
     end
   end
 

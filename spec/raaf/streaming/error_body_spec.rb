@@ -30,7 +30,12 @@ RSpec.describe RAAF::Streaming::ErrorBody do
   end
 
   it "reads a detail that is a list of complaints" do
-    expect(read('{"detail":[{"loc":["body"],"msg":"field required"}]}').first).to eq("field required")
+    expect(read('{"detail":[{"loc":["body"],"msg":"field required"}]}').first).to eq("field required (body)")
+  end
+
+  it "reads such a list inside of a message" do
+    body = '{"object":"error","message":{"detail":[{"loc":["body","user"],"msg":"Not permitted"}]},"type":"invalid"}'
+    expect(read(body).first(2)).to eq(["Not permitted (body.user)", "invalid"])
   end
 
   it "takes the title of a page" do

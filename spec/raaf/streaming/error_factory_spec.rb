@@ -20,6 +20,7 @@ RSpec.describe RAAF::Streaming::ErrorFactory do
       400 => :InvalidRequestError, 401 => :AuthenticationError, 402 => :InvalidRequestError, 403 => :PermissionError,
       404 => :NotFoundError, 408 => :InvalidRequestError, 409 => :InvalidRequestError, 413 => :InvalidRequestError,
       418 => :InvalidRequestError, 422 => :InvalidRequestError, 429 => :RateLimitError, 500 => :ServerError,
+      498 => :OverloadedError,
       502 => :ServerError, 503 => :ServerError, 504 => :ServerError, 529 => :OverloadedError, 599 => :ServerError,
       302 => :ProtocolError, 204 => :ProtocolError
     }.each do |status, name|
@@ -61,6 +62,18 @@ RSpec.describe RAAF::Streaming::ErrorFactory do
       {error_type: "permission_error"} => :PermissionError, {error_code: "429"} => :RateLimitError,
       {error_code: "401"} => :AuthenticationError, {error_code: "502"} => :ServerError,
       {error_code: "418"} => :InvalidRequestError, {error_code: "529"} => :OverloadedError,
+      {error_code: "498"} => :OverloadedError,
+      {error_code: "402", error_type: "payment_required"} => :InvalidRequestError,
+      {error_code: "502", error_type: "provider_overloaded"} => :OverloadedError,
+      {error_code: "502", error_type: "provider_unavailable"} => :OverloadedError,
+      {error_code: "500", error_type: "invalid_request"} => :ServerError,
+      {error_code: "400", error_type: "context_length_exceeded"} => :ContextLengthError,
+      {error_code: "400", error_type: "invalid_message"} => :InvalidRequestError,
+      {error_type: "server"} => :ServerError, {error_type: "timeout"} => :ServerError,
+      {error_type: "content_policy_violation"} => :InvalidRequestError,
+      {error_code: "content_filter"} => :InvalidRequestError,
+      {error_type: "BadRequestError", error_code: ""} => :InvalidRequestError,
+      {error_type: "NotFoundError"} => :NotFoundError, {error_type: "payload_too_large"} => :InvalidRequestError,
       {error_code: "7", error_type: ""} => :ProviderError, {error_type: "novel_error"} => :ProviderError,
       {} => :ProviderError
     }.each do |fields, name|

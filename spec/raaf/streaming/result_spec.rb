@@ -24,6 +24,13 @@ RSpec.describe RAAF::Streaming::Result do
     expect([result.finish_reason, result.raw_finish_reason]).to eq(%w[stop end_turn])
   end
 
+  it "has the finish reason of an answer that calls tools, also where the provider says that it stopped" do
+    call = {id: nil, name: "f", raw_arguments: "{}"}
+    messages = [described_class.assistant_message("", tool_calls: [call])]
+    called = described_class.new(messages: messages, finish_reason: "STOP", tool_calls: [call])
+    expect([called.finish_reason, called.raw_finish_reason]).to eq(%w[tool_calls STOP])
+  end
+
   it "has empty collections, not nil, where nothing is known" do
     empty = described_class.new
     expect([empty.messages, empty.usage, empty.tool_calls, empty.timings]).to eq([[], {}, [], {}])
@@ -32,6 +39,18 @@ RSpec.describe RAAF::Streaming::Result do
   it "is a success without an error" do
     failed = described_class.new(error: RAAF::Errors::RateLimitError.new("slow down", retry_after: 3))
     expect([result.success?, failed.success?]).to eq([true, false])
+  end
+
+  it "answers as raaf-core's result does" do
+    failed = described_class.new(error: RAAF::Errors::RateLimitError.new("slow down"),
+      last_agent: RAAF::Agent.new(name: "A"))
+    expect([failed.failure?, failed.error?, failed.agent_name]).to eq([true, true, "A"])
+    expect([result.failure?, result.agent_name, result.final_output_as("string")]).to eq([false, "unknown", "Hi there"])
+  end
+
+  it "reads an answer that is JSON" do
+    answers = ['{"a": 1}', "no JSON"].map { |text| described_class.new(final_output: text).final_output_as(:json) }
+    expect(answers).to eq([{"a" => 1}, "no JSON"])
   end
 
   it "writes the error as a Hash" do

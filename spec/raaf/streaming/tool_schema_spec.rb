@@ -32,6 +32,24 @@ RSpec.describe RAAF::Streaming::ToolSchema do
     end
   end
 
+  {
+    "a Hash of a tool that the provider runs" => {type: "web_search", size: 1},
+    "such a Hash with Strings" => {"type" => "web_search", "size" => 1},
+    "raaf-core's Tool::Native" => Struct.new(:name, :description) {
+      def to_tool_definition = {type: "web_search", size: 1}
+    }.new("web_search", "d")
+  }.each do |what, tool|
+    it "leaves #{what} as it is" do
+      expect(described_class.of(tool)).to eq(type: "web_search", size: 1)
+      expect(described_class.name_of(tool)).to eq("web_search")
+    end
+  end
+
+  it "takes what a tool says of itself as its definition, as raaf-core's Tool does" do
+    tool = Struct.new(:name) { def to_tool_definition = {type: "function", name: name, function: {name: "f"}} }
+    expect(described_class.of(tool.new("other"))[:function][:name]).to eq("f")
+  end
+
   it "keeps strict" do
     expect(described_class.of(name: "w", strict: true)[:function]).to include(strict: true)
   end

@@ -180,7 +180,7 @@ module RAAF
 
         def complete(terminal)
           result = @run.result(native, delivered)
-          @run.keep(native, whole: true)
+          @run.keep(native, result.messages.last)
           terminal.final_response = result.final_output
           terminal.usage = result.usage
           terminal.finish_reason = result.finish_reason
@@ -201,7 +201,7 @@ module RAAF
 
         # A store that fails shall not hide why the run has failed.
         def keep_what_was_said
-          @run.keep(native, whole: false)
+          @run.keep(native)
         rescue *FAILURES => e
           log("the conversation of stream #{id} could not be kept: #{e.class}: #{e.message}")
         end

@@ -2,6 +2,7 @@
 
 require "json"
 require_relative "../../errors"
+require_relative "../foreign_json"
 
 module RAAF
   module Streaming
@@ -34,7 +35,7 @@ module RAAF
         def parse(json)
           return {} if json.strip.empty?
 
-          parsed = JSON.parse(json, symbolize_names: true)
+          parsed = ForeignJSON.parse(json)
           return parsed if parsed.is_a?(Hash)
 
           raise ArgumentError, "the arguments must be a JSON object, not #{json[0, 100]}"
@@ -53,10 +54,10 @@ module RAAF
         def look(value, schema, place, complaints)
           types = Array(schema["type"]).select { |type| TYPES.key?(type) }
           unless types.empty? || types.any? { |type| TYPES.fetch(type).call(value) }
-            return complaints << "#{name(place)} must be #{types.join(" or ")}"
+            return complaints << "#{called(place)} must be #{types.join(" or ")}"
           end
           allowed = schema["enum"]
-          complaints << "#{name(place)} must be one of #{allowed.join(", ")}" if allowed && !allowed.include?(value)
+          complaints << "#{called(place)} must be one of #{allowed.join(", ")}" if allowed && !allowed.include?(value)
 
           look_into_object(value, schema, place, complaints) if value.is_a?(Hash)
           look_into_array(value, schema, place, complaints) if value.is_a?(Array)
@@ -82,7 +83,7 @@ module RAAF
           value.each_with_index { |inner, i| look(inner, plain(items), "#{place}#{i}.", complaints) }
         end
 
-        def name(place)
+        def called(place)
           place.empty? ? "the whole" : place.chomp(".")
         end
 
@@ -90,7 +91,7 @@ module RAAF
           schema.is_a?(Hash) ? schema.transform_keys(&:to_s) : {}
         end
 
-        private_class_method :look, :look_into_object, :look_into_array, :name, :plain
+        private_class_method :look, :look_into_object, :look_into_array, :called, :plain
       end
     end
   end

@@ -22,9 +22,7 @@ module RAAF
         def initialize(agent, context)
           @tools = {}
           @handoffs = {}
-          enabled = agent.tools.map { |tool| Tool.wrap(tool) || tool }
-            .select { |tool| !tool.respond_to?(:enabled?) || tool.enabled?(context) }
-          @schemas = enabled.map { |tool| describe(tool) }
+          @schemas = agent.tools.filter_map { |tool| describe(tool, context) }
           add_handoffs(agent.respond_to?(:handoffs) ? Array(agent.handoffs) : [])
           check_names
         end
@@ -49,7 +47,7 @@ module RAAF
         def answers?(names)
           return false if @tools.empty? && @handoffs.empty?
 
-          described = @schemas.map { |schema| schema[:function][:name] } - @tools.keys - @handoffs.keys
+          described = @schemas.filter_map { |schema| name_in(schema) } - @tools.keys - @handoffs.keys
           (names & described).empty?
         end
 
@@ -60,10 +58,26 @@ module RAAF
 
         private
 
-        def describe(tool)
+        # @return [Hash{Symbol=>Object}, nil] nil: not enabled
+        def describe(tool, context)
           schema = ToolSchema.of(tool)
-          @tools[schema[:function][:name]] = tool if tool.is_a?(Tool)
+          callable = Tool.wrap(tool) if schema.key?(:function)
+          return unless (callable || tool).then { |asked| enabled?(asked, context) }
+
+          @tools[name_in(schema)] = callable if callable
           schema
+        end
+
+        # raaf-core's FunctionTool wants the context, its Tool takes none.
+        def enabled?(tool, context)
+          return true unless tool.respond_to?(:enabled?)
+
+          tool.method(:enabled?).arity.zero? ? tool.enabled? : tool.enabled?(context)
+        end
+
+        # nil: the provider runs it.
+        def name_in(schema)
+          schema.dig(:function, :name)
         end
 
         # raaf-core's agents have these tools among the others already.
@@ -99,7 +113,7 @@ module RAAF
         end
 
         def check_names
-          names = @schemas.map { |schema| schema[:function][:name] }
+          names = @schemas.filter_map { |schema| name_in(schema) }
           twice = names.tally.select { |_, count| count > 1 }.keys
           raise ArgumentError, "several tools are called #{twice.join(", ")}" unless twice.empty?
         end

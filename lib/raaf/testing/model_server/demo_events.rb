@@ -8,7 +8,7 @@ module RAAF
       class DemoEvents
         # @param wire [OpenAIChatWire]
         # @param pieces [Array<String>]
-        # @param closing [Array<String>] events that follow the last piece at once
+        # @param closing [#call] gives the events that follow the last piece at once, "" for none; called behind it
         # @param first_delay [Numeric] seconds before the first event
         # @yieldreturn [Numeric] seconds before a piece; not asked for the first one, which follows the role at
         #   once, as it does with OpenAI
@@ -23,15 +23,11 @@ module RAAF
 
         # @return [Array(Numeric, String), nil] seconds to wait and the bytes that come then; nil after the last
         def next
-          @position += 1
-          return [@first_delay, @wire.role] if @position.zero?
-
-          index = @position - 1
-          piece = @pieces[index]
-          return [index.zero? ? 0 : @pause.call, @wire.content(piece)] if piece
-
-          bytes = @closing[index - @pieces.size]
-          bytes && [0, bytes]
+          waited = 0
+          while (delay, bytes = following)
+            waited += delay
+            return [waited, bytes] unless bytes.empty?
+          end
         end
 
         # @yieldparam event [Array(Numeric, String)]
@@ -40,6 +36,22 @@ module RAAF
           while (event = self.next)
             yield event
           end
+        end
+
+        private
+
+        # Formats that have no event for something write "" for it.
+        def following
+          @position += 1
+          return [@first_delay, @wire.role] if @position.zero?
+
+          index = @position - 1
+          piece = @pieces[index]
+          return [index.zero? ? 0 : @pause.call, @wire.content(piece)] if piece
+
+          @closing_events ||= @closing.call.reject(&:empty?)
+          bytes = @closing_events[index - @pieces.size]
+          bytes && [0, bytes]
         end
       end
     end

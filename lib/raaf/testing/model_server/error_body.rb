@@ -5,7 +5,8 @@ require "json"
 module RAAF
   module Testing
     class ModelServer
-      # Writes the JSON body of an error as OpenAI's API does: `{"error": {message, type, param, code}}`.
+      # Writes the JSON body of an error as the provider does that is asked; OpenAI's API:
+      # `{"error": {message, type, param, code}}`.
       module ErrorBody
         # HTTP status => [type, code], from OpenAI's guide to error codes.
         KINDS = {
@@ -19,6 +20,16 @@ module RAAF
           503 => ["server_error", nil]
         }.freeze
 
+        # @param request [Request] tells which provider's
+        # @param status [Integer] the HTTP status
+        # @param message [String]
+        # @return [String] JSON
+        def self.for(request, status, message)
+          wire = Wires.class_for(request)
+          wire.respond_to?(:error_body) ? wire.error_body(status, message) : json(status, message)
+        end
+
+        # As OpenAI's API writes it.
         # @param status [Integer] the HTTP status
         # @param message [String]
         # @return [String] JSON

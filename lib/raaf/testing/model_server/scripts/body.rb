@@ -10,17 +10,20 @@ module RAAF
         class Body < Bytes
           # @api private
           def initialize(status: 200, body: nil, content_type: "application/json", transfer: :length, **options)
-            super(bytes: text(status, body), status: status, content_type: content_type, transfer: transfer, **options)
+            @error = body.nil?
+            super(bytes: text(body), status: status, content_type: content_type, transfer: transfer, **options)
           end
 
           private
 
-          def text(status, body)
-            case body
-            when nil then ErrorBody.json(status, "scripted answer with status #{status}")
-            when String then body
-            else JSON.generate(body)
-            end
+          def text(body)
+            body.is_a?(String) ? body : JSON.generate(body)
+          end
+
+          def events(request)
+            return super unless @error
+
+            [[@first_delay, ErrorBody.for(request, @status, "scripted answer with status #{@status}")]]
           end
         end
       end

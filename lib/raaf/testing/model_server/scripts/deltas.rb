@@ -48,6 +48,8 @@ module RAAF
             Enumerator.new do |sent|
               delay = @first_delay
               each_event(wire, request) do |event|
+                next if event.empty? # the format has no such event
+
                 sent.yield(delay, event)
                 delay = @delay
               end

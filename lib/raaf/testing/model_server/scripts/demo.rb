@@ -11,6 +11,10 @@ module RAAF
           # Seconds before the first delta.
           FIRST_DELAY = 0.25
 
+          # Names of the limit of tokens, with one provider and another.
+          LIMITS = %i[max_completion_tokens max_tokens max_output_tokens maxOutputTokens num_predict].freeze
+          private_constant :LIMITS
+
           # @api private
           # @param tokens [Integer, nil] exactly so many deltas; nil: 60 to 120 words
           # @param delay [Numeric, nil] seconds between deltas; nil: about 1 / {PACE}, varying a little
@@ -32,7 +36,7 @@ module RAAF
           # @return [void]
           def play(request, response)
             problem = problem_with(request)
-            return Body.new(status: problem.first, body: ErrorBody.json(*problem)).play(request, response) if problem
+            return refuse(request, response, *problem) if problem
             return super unless response.pacer? && plain?(request)
 
             status, headers, transfer, events = answer(request)
@@ -41,6 +45,10 @@ module RAAF
           end
 
           private
+
+          def refuse(request, response, status, message)
+            Body.new(status: status, body: ErrorBody.for(request, status, message)).play(request, response)
+          end
 
           # Whether nothing but time is special about the answer, so that the pacer can write it.
           def plain?(request)
@@ -51,8 +59,8 @@ module RAAF
             return [405, "Send the conversation with POST."] unless request.http_method == "POST"
             return [400, "The body is not a JSON object."] unless request.json.is_a?(Hash)
 
-            messages = request.json[:messages]
-            return if messages.is_a?(Array) && messages.any? && messages.all?(Hash)
+            messages = Prompt.messages(request)
+            return if messages.any? && messages.all?(Hash)
 
             [400, "The parameter 'messages' must be a list of messages."]
           end
@@ -61,7 +69,7 @@ module RAAF
             wire = wire_for(request)
             answer = DemoAnswer.new(prompt(request))
             pieces, reason = limited(answer.tokens(@tokens), request)
-            closing = [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done]
+            closing = -> { [wire.finish(reason), wire.usage(usage_of(pieces, request)), wire.done] }
             random = answer.random
             DemoEvents.new(wire, pieces, closing, @first_delay) { pause(random) }
           end
@@ -72,7 +80,8 @@ module RAAF
 
           # @return [Array] the pieces that fit the request's limit, and the finish reason
           def limited(pieces, request)
-            limit = request.json[:max_completion_tokens] || request.json[:max_tokens]
+            inner = request.json.values_at(:generationConfig, :options).grep(Hash).first || {}
+            limit = {**inner, **request.json}.values_at(*LIMITS).compact.first
             return [pieces, "stop"] unless limit.is_a?(Integer) && limit.between?(0, pieces.size - 1)
 
             [pieces.first(limit), "length"]
