@@ -34,6 +34,24 @@ RSpec.describe "raaf-stream chat" do
       expect(server.requests.first.headers["authorization"]).to eq("Bearer sk-spec")
     end
 
+    it "says which key the provider of another model wants" do
+      _, err, status = run_command("chat", "--model", "claude-sonnet-4-5", "Hello",
+        env: env.merge("ANTHROPIC_API_KEY" => nil, "ANTHROPIC_AUTH_TOKEN" => nil))
+
+      expect(status).to eq(1)
+      expect(err).to include("ANTHROPIC_API_KEY")
+    end
+
+    it "asks the provider that the model's name stands for" do
+      server.script(deltas: ["Hi"])
+      address = server.base_url.delete_suffix("/v1")
+      there = env.merge("ANTHROPIC_API_KEY" => "sk-ant-spec", "ANTHROPIC_BASE_URL" => address)
+
+      expect(run_command("chat", "--model", "anthropic/claude-x", "Hello", env: there)).to eq(["Hi\n", "", 0])
+      expect(server.requests.first.path).to eq("/v1/messages")
+      expect(server.requests.first.json[:model]).to eq("claude-x")
+    end
+
     it "takes the server from the environment, and needs no key for one that is named" do
       server.script(deltas: ["Hi"])
       named = env.merge("OPENAI_API_KEY" => nil, "OPENAI_BASE_URL" => server.base_url)

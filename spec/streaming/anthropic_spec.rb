@@ -90,7 +90,7 @@ RSpec.describe "Streams of Anthropic's Messages" do
     expect(run_bytes("#{wire.content("a")}data: [DONE]\n\n").error).to be_a(RAAF::Errors::TruncatedStreamError)
   end
 
-  {"end_turn" => "stop", "stop_sequence" => "stop", "pause_turn" => "stop", "tool_use" => "tool_calls",
+  {"end_turn" => "stop", "stop_sequence" => "stop", "tool_use" => "tool_calls",
    "max_tokens" => "length", "model_context_window_exceeded" => "length", "refusal" => "content_filter",
    "compaction" => "compaction"}.each do |word, reason|
     it "ends with #{reason} where Anthropic says #{word}" do
@@ -143,6 +143,30 @@ RSpec.describe "Streams of Anthropic's Messages" do
       {at: 9, part: search}, {at: 9, part: found},
       {at: 18, part: {type: "text", text: "It is so.", citations: [cited]}}
     ])
+  end
+
+  it "goes on with its answer where Anthropic's own tools have paused it" do
+    RAAF::Testing::ModelServer.start do |server|
+      search = {type: "server_tool_use", id: "srvtoolu_1", name: "web_search", input: {query: "x"}}
+      server.script(bytes: wire.content("I search. ") + wire.block(search) + wire.finish("pause_turn") + wire.done)
+      server.script(deltas: ["Found."])
+      run = stream_from(server, **anthropic)
+
+      expect(run.chunks).to be_a_proper_sequence
+      expect(run.result).to have_attributes(final_output: "I search. Found.", turns: 2, finish_reason: "stop")
+      expect(server.requests.last.json[:messages].last[:content].last).to eq(search)
+    end
+  end
+
+  it "goes on so with callbacks, too, and no further than max_turns" do
+    RAAF::Testing::ModelServer.start do |server|
+      paused = wire.content("a") + wire.finish("pause_turn") + wire.done
+      server.script(bytes: paused, repeat: true)
+      stream = runner_for(server, max_turns: 3, **anthropic).stream("Hello").on(:content) { |_| nil }
+
+      expect { stream.result }.to raise_error(RAAF::Errors::MaxTurnsError, /3 turns/)
+      expect(server.requests.size).to eq(3)
+    end
   end
 
   describe "with a model server" do

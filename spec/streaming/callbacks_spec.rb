@@ -218,6 +218,19 @@ RSpec.describe RAAF::Streaming::Stream, "#on" do
       server.wait_for_close(server.requests.first)
     end
 
+    it "leaves threads for others where somebody ended all of them, and more than two can block" do
+      server.default_script(deltas: %w[Hi], repeat: true)
+      runner.stream("Hi").on { nil }.wait
+      dispatcher_threads.each(&:kill).each(&:join)
+
+      never = Queue.new
+      blocked = Array.new(4) { runner.stream("Hi").on(:content) { heard << 1 && never.pop } }
+      4.times { heard.pop }
+      expect(runner.stream("Hi").on { nil }.result.final_output).to eq("Hi")
+      never.close
+      expect(blocked.map { |stream| stream.wait.status }).to all(eq(:complete))
+    end
+
     it "may break or throw, which is an error like another" do
       [-> { throw :nobody }, -> { raise StopIteration }].each do |leave|
         server.script(**silence_after("Hel"))

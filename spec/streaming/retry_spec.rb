@@ -576,7 +576,7 @@ RSpec.describe "A request that fails before its answer" do
       expect(stream.result).to have_attributes(final_output: "Hello", attempts: 3)
     end
 
-    it "in fibers, which do not wait for each other" do
+    it "in fibers, which do not wait for each other", valgrind: false do # see fiber_spec.rb
       server.clear_scripts
       failed = Hash.new(0)
       server.default_script(repeat: true) do |request, response|

@@ -306,6 +306,7 @@ RSpec.describe RAAF::Streaming::Stream do
       runner.stream("Hi").on(:content) { nil }
       threads = dispatcher_threads
       without_log do
+        RAAF::Streaming::Reactor.stop(LifecycleHelpers::PATIENCE) # whatever time that takes
         RAAF::Streaming.shutdown(timeout: 0.05)
         threads.each { |thread| thread.join(LifecycleHelpers::PATIENCE) }
       end

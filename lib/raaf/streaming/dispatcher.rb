@@ -147,7 +147,8 @@ module RAAF
       def start
         add_thread while @threads.size < FIRST_THREADS
         run = @run
-        @watcher = nil unless @watcher&.alive? # somebody may have killed it
+        # Somebody may have killed it; with as many threads as there may be it has ended by itself.
+        @watcher = nil unless @watcher&.alive? || @threads.size >= MOST_THREADS
         # Whoever starts it may have put interrupts off, and a thread takes over what holds for the one that starts it.
         @watcher ||= named_thread("raaf-dispatch-watcher") do
           Thread.handle_interrupt(Object => :immediate) { watch(run) }

@@ -82,7 +82,7 @@ module RAAF
         text = text(message[:content])
         from = 0
         pieces = provider_parts(message, provider, dialect).flat_map do |item|
-          at = item[:at].clamp(from, text.bytesize)
+          at = character_at(text, item[:at].clamp(from, text.bytesize))
           piece = text.byteslice(from, at - from)
           from = at
           [piece, item[:part]]
@@ -112,6 +112,12 @@ module RAAF
         end
       end
 
+      # A text that was changed since may have another character there: it is not cut inside of one.
+      def character_at(text, place)
+        place += 1 while place < text.bytesize && text.getbyte(place).to_i.between?(0x80, 0xBF)
+        place
+      end
+
       def located(kind, url)
         found = DATA_URL.match(url.to_s)
         return Media.new(kind: kind, url: url.to_s) unless found
@@ -134,7 +140,7 @@ module RAAF
         {}
       end
 
-      private_class_method :located, :file, :arguments
+      private_class_method :character_at, :located, :file, :arguments
     end
   end
 end

@@ -40,12 +40,13 @@ module RAAF
       # What is to be done before the answer is whole: the tools that it calls.
       #
       # @param native [NativeStream] ended well
-      # @return [Tool::Turn, nil] not started; nil: the answer is whole, or its calls are the application's to answer
+      # @return [Tool::Turn, nil] not started; without a call where the provider wants only to be asked to go on; nil:
+      #   the answer is whole, or its calls are the application's to answer
       # @raise [Errors::MaxTurnsError] where there may be no further turn
       # @raise [Errors::OutputGuardrailError]
       def tool_turn(native)
         calls = call.tool_calls(native)
-        return if calls.empty? || !call.tools.answers?(calls.map { |one| one[:name] })
+        return unless calls.empty? ? paused?(native) : call.tools.answers?(calls.map { |one| one[:name] })
 
         note(native)
         check_limits(native)
@@ -135,6 +136,12 @@ module RAAF
       end
 
       private
+
+      # The provider's own tools have taken long: it wants its answer back, and goes on. Source: Anthropic's API
+      # reference, stop_reason "pause_turn".
+      def paused?(native)
+        native.outcome[:finish_reason] == "pause_turn"
+      end
 
       # What a guardrail has refused does not go on in the conversation.
       def said_so_far(native)

@@ -73,6 +73,13 @@ RSpec.describe RAAF::Streaming::MessageContent do
         .to eq([{type: "thinking"}, "grün", {type: "one"}, " und blau", {type: "two"}])
     end
 
+    it "does not cut a character of a text that was changed since" do
+      changed = message.merge(content: "grau über")
+      pieces = described_class.with_provider_parts(changed, "anthropic")
+      expect(pieces.grep(String)).to all(be_valid_encoding)
+      expect(pieces.grep(String).join).to eq("grau über")
+    end
+
     it "leaves out those of another provider" do
       expect(described_class.with_provider_parts(message, "gemini")).to eq(["grün und blau"])
     end

@@ -35,8 +35,8 @@ module RAAF
           words = parser.parse(arguments)
           return help if @options[:help]
 
-          check_key
           load_library
+          check_key
           @output.sync = true
           prompt = words.empty? ? piped_prompt : words.join(" ")
           prompt ? answer_once(prompt) : PromptLoop.new(conversation, @input, @output, @errors).run
@@ -47,7 +47,10 @@ module RAAF
         def parser
           OptionParser.new do |parser|
             parser.banner = "Usage: raaf-stream chat [options] [PROMPT…]"
-            parser.on("--model NAME", "default: #{MODEL}") { |name| @options[:model] = name }
+            parser.on("--model NAME",
+              "default: #{MODEL}; finds its provider: claude-…, groq/…") do |name|
+              @options[:model] = name
+            end
             parser.on("--base-url URL", "of an OpenAI-compatible server") { |url| @options[:base_url] = url }
             parser.on("--instructions TEXT", "how the model is to behave") { |text| @options[:instructions] = text }
             parser.on("--no-status", "no waiting time and no figures") { @options[:status] = false }
@@ -57,15 +60,22 @@ module RAAF
 
         def help
           @output.puts(@options[:help], "", "Without PROMPT: reads it from stdin, or asks for it in a terminal.",
-            "The key is read from OPENAI_API_KEY, the server from --base-url or OPENAI_BASE_URL.")
+            "The key is read from the provider's variable (OPENAI_API_KEY, ANTHROPIC_API_KEY …). A server that speaks",
+            "OpenAI's chat completions is named by --base-url or OPENAI_BASE_URL.")
           0
         end
 
+        # Writes a question, and sends nothing: a key that is missing is told at once.
         def check_key
-          return if key || base_url
+          return if base_url
 
-          raise Failure, "no key: set OPENAI_API_KEY. To try it without one, run raaf-stream serve in another " \
-            "terminal and give its address: raaf-stream chat --base-url http://127.0.0.1:PORT/v1"
+          provider = Models.for_model(@options[:model])
+          provider.build_request(messages: [{role: "user", content: "?"}], model: Models.model_name(@options[:model]))
+        rescue Errors::ConfigurationError => e
+          raise Failure, "#{e.message}. To try it without one, run raaf-stream serve in another terminal and give " \
+            "its address: raaf-stream chat --base-url http://127.0.0.1:PORT/v1"
+        rescue Errors::Error, ArgumentError => e
+          raise Failure, e.message
         end
 
         def key
@@ -111,7 +121,7 @@ module RAAF
         end
 
         def runner
-          provider = Models::OpenAIProvider.new(api_key: key || NO_KEY, base_url: base_url)
+          provider = Streaming::Providers::OpenAIChat.new(api_key: key || NO_KEY, base_url: base_url) if base_url
           agent = Agent.new(name: "Chat", instructions: @options[:instructions], model: @options[:model],
             provider: provider)
           AsyncRunner.new(agent: agent)

@@ -135,7 +135,7 @@ module RAAF
 
         # @return [Array<Outcome>] what was taken, in the order of the calls; a call that has not ended is an error
         def outcomes
-          @calls.map { |call| @taken[call] || Outcome.new(call: call, error: tool_error(call, "was interrupted")) }
+          @calls.map { |call| @taken[call] || interrupted(call) }
         end
 
         # @return [String] short: no argument and nothing of the context
@@ -161,10 +161,7 @@ module RAAF
         # Whatever happens to the thread, the call comes to an end.
         def run(call, ready)
           outcome = Outcome.new(call: call, error: tool_error(call, "ended its thread"))
-          return if @abandoned
-
-          outcome = perform(call)
-          call_back(outcome)
+          outcome = @abandoned ? interrupted(call) : call_back(perform(call))
         ensure
           add(outcome, ready)
         end
@@ -197,6 +194,7 @@ module RAAF
           elsif tool
             @hooks.call(:on_tool_end, tool.given, outcome.value)
           end
+          outcome
         end
 
         # The time of a tool is over. Not a StandardError, so that no rescue of the tool's takes it for its own.
@@ -212,6 +210,10 @@ module RAAF
 
         def unknown(call)
           failed(call, "does not exist; there are: #{@set.names.join(", ")}")
+        end
+
+        def interrupted(call)
+          Outcome.new(call: call, error: tool_error(call, "was interrupted"))
         end
 
         def refused(call)
