@@ -12,8 +12,8 @@ module RAAF
     # * Input guardrails see every message of the user before it is sent. One that trips ends the run before a byte is
     #   sent.
     # * Output guardrails see each answer at its end, when its pieces have long been delivered, and before the tools
-    #   that it calls are run: one that trips makes the run fail, and what it refused does not go on in the conversation;
-    #   one that filters changes the result and what goes on, not the pieces.
+    #   that it calls are run: one that trips makes the run fail, and what it refused does not go on in the
+    #   conversation; one that filters changes the result and what goes on, not the pieces.
     # * Hooks: `on_start(context, agent)` before each request; `on_tool_start(context, agent, tool, arguments)` and then
     #   `on_tool_end(context, agent, tool, result)` or `on_tool_error(context, agent, tool, error)`, on the thread that
     #   runs the tool; `on_handoff(context, agent, other)`, and the `on_handoff` of the other agent, called with the
