@@ -42,7 +42,7 @@ module RAAF
     # @raise [ArgumentError] where there is nothing to call
     def initialize(callable, name: nil, description: nil, parameters: nil, is_enabled: nil)
       super(callable, name: name, description: description || DESCRIPTION, is_enabled: is_enabled,
-                      parameters: parameters || Signature.new(callable).schema.merge(additionalProperties: false))
+                      parameters: parameters || read_off(callable))
     end
 
     # Runs it.
@@ -90,6 +90,12 @@ module RAAF
     def name_of(callable)
       own = callable.name if callable.respond_to?(:name)
       own || callable.class.name.split("::").last.downcase
+    end
+
+    # To raaf-core every parameter of a signature is a string.
+    def read_off(callable)
+      schema = Signature.new(callable).schema
+      schema.merge(properties: schema[:properties].transform_values { {type: "string"} }, additionalProperties: false)
     end
   end
 end

@@ -433,15 +433,14 @@ TEST(responses_call_that_was_cut_off_is_no_call) {
 }
 
 TEST(responses_call_that_may_have_lost_a_piece_is_what_its_end_says_or_none) {
-    lines_check_skipping(
-        &raaf_dialect_openai_responses,
-        ADDED("0", CALL("a", "rm", ""))
-            ARGUMENTS("0", "{\\\"path\\\":\\\"/tmp") "{\"type\n" ARGUMENTS("0", "\\\"}")
-                DONE("0", CALL("a", "rm", "{\\\"path\\\":\\\"/tmp/x\\\"}")) COMPLETED,
-        "tool_call_delta 0 #0 a rm: \ntool_call_delta 0 #0 a rm: {\"path\":\"/tmp\n"
-        "tool_call_delta 0 #0 a rm: \"}\n"
-        "tool_call 0 #0 a rm: {\"path\":\"/tmp/x\"}\n" FINISHED,
-        RAAF_OK, 1);
+    lines_check_skipping(&raaf_dialect_openai_responses,
+                         ADDED("0", CALL("a", "rm", "")) ARGUMENTS(
+                             "0", "{\\\"path\\\":\\\"a") "{\"type\n" ARGUMENTS("0", "\\\"}")
+                             DONE("0", CALL("a", "rm", "{\\\"path\\\":\\\"a/b\\\"}")) COMPLETED,
+                         "tool_call_delta 0 #0 a rm: \ntool_call_delta 0 #0 a rm: {\"path\":\"a\n"
+                         "tool_call_delta 0 #0 a rm: \"}\n"
+                         "tool_call 0 #0 a rm: {\"path\":\"a/b\"}\n" FINISHED,
+                         RAAF_OK, 1);
     lines_check_skipping(&raaf_dialect_openai_responses,
                          ADDED("0", CALL("a", "rm", "")) "{\"type\n" ARGUMENTS("0", "{}") COMPLETED,
                          "tool_call_delta 0 #0 a rm: \ntool_call_delta 0 #0 a rm: {}\n" FINISHED,
