@@ -60,7 +60,8 @@ module RAAF
     # @!attribute tool_choice
     #   @return [String, Hash, nil] "auto", "none", "required", a tool's name, or OpenAI's Hash
     # @!attribute response_format
-    #   @return [Hash, nil] such as `{type: "json_object"}`
+    #   @return [Hash, Symbol, nil] a JSON Schema, OpenAI's `{type: "json_schema", json_schema: {name:, schema:}}`, or
+    #     `:json`
     # @!attribute parallel_tool_calls
     #   @return [Boolean, nil] whether the model may call several tools at once
     # @!attribute frequency_penalty
@@ -175,7 +176,9 @@ module RAAF
       unknown = settings.keys - SETTINGS
       return if unknown.empty?
 
-      raise ArgumentError, "unknown settings of an agent: #{unknown.join(", ")} (known: #{SETTINGS.join(", ")})"
+      of_runs = unknown & Streaming::ConfigurationKeys::ALL.keys
+      hint = "; a runner or a call takes #{of_runs.join(", ")}" unless of_runs.empty?
+      raise ArgumentError, "unknown settings of an agent: #{unknown.join(", ")} (known: #{SETTINGS.join(", ")})#{hint}"
     end
   end
 end

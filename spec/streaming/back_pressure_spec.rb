@@ -29,7 +29,8 @@ RSpec.describe "A consumer that is slower than its model" do
   end
 
   # Waits until the server gets rid of nothing more.
-  def until_stalled(seconds: 0.5)
+  # [seconds] is longer than the idle timeout below, which is longer than a busy machine keeps a server from writing.
+  def until_stalled(seconds: 3)
     last, since = written, monotonic
     eventually("the server's stall") do
       now = written
@@ -42,7 +43,7 @@ RSpec.describe "A consumer that is slower than its model" do
     say_much
     gate = Queue.new
     digest, size = Digest::MD5.new, 0
-    stream = runner.stream("Hi", idle_timeout: 0.2, first_token_timeout: 0.2, connection_timeout: 5)
+    stream = runner.stream("Hi", idle_timeout: 2, first_token_timeout: 2, connection_timeout: 5)
     taking = take(stream) do |chunk|
       gate.pop
       digest << chunk.delta

@@ -30,6 +30,17 @@ RSpec.describe "A conversation" do
     end
   end
 
+  it "asks the agent's input guardrails once about each message" do
+    asked = []
+    passing = Struct.new(:tripwire_triggered?, :output)
+    guardrail = Class.new { define_method(:run) { |_, _, text| passing.new(false).tap { asked << text } } }.new
+    talk({deltas: ["Hi."]}, {deltas: ["Bye."]}) do |runner|
+      runner.agent.input_guardrails << guardrail
+      %w[Hello Goodbye].each { |text| runner.run_and_stream(text, session_id: "1") }
+    end
+    expect(asked).to eq(%w[Hello Goodbye])
+  end
+
   it "keeps nothing without a session" do
     talk({deltas: ["Hi"]}) { |runner, _| runner.run_and_stream("Hello") }
     expect(store.size).to eq(0)
@@ -115,7 +126,14 @@ RSpec.describe "A conversation" do
     end
     talk({deltas: ["Hi"]}, conversation_store: broken.new) do |runner, _|
       chunks = []
-      expect { runner.run_and_stream("Hello", session_id: "1") { |chunk| chunks << chunk } }.to raise_error(IOError)
+      expect {
+        runner.run_and_stream("Hello", session_id: "1") { |chunk|
+          chunks << chunk
+        }
+      }.to raise_error(RAAF::Errors::Error, /disk full/) do |error|
+        expect(error.cause).to be_a(IOError)
+        expect(error.partial_text).to eq("Hi")
+      end
       expect(chunks.last).to be_error
     end
   end

@@ -57,6 +57,17 @@ RSpec.describe RAAF::Streaming::Stream, "#objects" do
     expect(runner.stream("Hi").objects.to_a.last).to eq(a: [1])
   end
 
+  it "begins another object after tools" do
+    server.script(deltas: ['{"plan":', "1}"], tool_calls: [{name: "look", id: "call_1", arguments: {}}])
+    server.script(deltas: ['{"a', 'nswer":2}'])
+    provider = RAAF::Models::OpenAIProvider.new(api_key: "test", base_url: server.base_url)
+    tool = RAAF::Streaming::Tool.new(name: "look") { "seen" }
+    agent = RAAF::Agent.new(name: "A", model: "gpt-4o", tools: [tool], provider: provider)
+    stream = RAAF::Streaming::AsyncRunner.new(agent: agent).stream("Hi")
+
+    expect(seen(stream.objects).last).to eq(answer: 2)
+  end
+
   it "begins another object where the answer begins anew" do
     server.script(**silence_after('{"a":', '"long'))
     server.script(deltas: ['{"b":', "1}"])

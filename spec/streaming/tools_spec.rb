@@ -256,6 +256,162 @@ RSpec.describe "A run with tools" do
     end
   end
 
+  describe "of an agent with output guardrails" do
+    # As raaf-core's: what its block returns goes on instead; nil refuses.
+    guardrail_class = Class.new do
+      def initialize(&filter)
+        @filter = filter
+      end
+
+      def run(_context, _agent, text)
+        filtered = @filter.call(text)
+        output = Struct.new(:output_info).new({filtered_output: filtered})
+        Struct.new(:output, :tripwire_triggered?).new(output, filtered.nil?)
+      end
+    end
+    let(:masking) { guardrail_class.new { |text| text.sub("Ann", "***") } }
+    let(:strict) { guardrail_class.new { |text| text unless text.include?("Ann") } }
+
+    it "has every answer filtered, before the next request, and the whole in the result" do
+      run_with([method(:weather)], called("weather", {city: "Rome"}).merge(deltas: ["For Ann: "]),
+        {deltas: ["ask ", "Ann"]}, agent: {output_guardrails: [masking]}) do |runner, server|
+        result = runner.run_and_stream("?")
+        expect(result.text).to eq("For ***: ask ***")
+        expect(result.messages.filter_map { |message| message[:content] if message[:role] == "assistant" })
+          .to eq(["For ***: ", "ask ***"])
+        expect(server.requests.last.body).not_to include("Ann")
+      end
+    end
+
+    it "has the text of answers that stay as they are, too" do
+      run_with([method(:weather)], called("weather", {city: "Rome"}).merge(deltas: ["One. "]),
+        called("weather", {city: "Rome"}).merge(deltas: ["Ann. "]), {deltas: ["Three."]},
+        agent: {output_guardrails: [masking]}) do |runner|
+        expect(runner.run_and_stream("?").text).to eq("One. ***. Three.")
+      end
+    end
+
+    it "runs no tool of a refused answer, and keeps that answer out of the conversation" do
+      store = RAAF::Streaming::ConversationStore.new
+      run = Queue.new
+      tool = RAAF::Streaming::Tool.new(name: "tool") { run << 1 }
+      run_with([tool], called("tool", {}).merge(deltas: ["For Ann: "]), agent: {output_guardrails: [strict]},
+        settings: {conversation_store: store, session_id: "1"}) do |runner, server|
+        expect { runner.run_and_stream("?") }.to raise_error(RAAF::Errors::OutputGuardrailError)
+        expect([run.size, server.requests.size]).to eq([0, 1])
+        expect(store.messages("1").map { |message| message[:content] }).to eq(["?"])
+      end
+    end
+
+    it "begins the text anew after a redirect, with what was filtered in the conversation" do
+      started, gate = Queue.new, Queue.new
+      tool = RAAF::Streaming::Tool.new(name: "wait") { started << 1 && gate.pop }
+      run_with([tool], called("wait", {}).merge(deltas: ["For Ann: "]), {deltas: ["Shorter."]},
+        agent: {output_guardrails: [masking]}) do |runner, server|
+        stream = runner.stream("?")
+        redirector = Thread.new { started.pop && stream.redirect("Never mind") }
+        expect(stream.result.text).to eq("Shorter.")
+        redirector.join
+        expect(server.requests.last.json[:messages][1][:content]).to eq("For ***: ")
+      ensure
+        gate << nil
+      end
+    end
+
+    it "still sends back reasoning that came before the filtered text" do
+      RAAF::Testing::ModelServer.start do |server|
+        server.script(reasoning: ["Hm"], deltas: ["For Ann: "],
+          tool_calls: [{name: "weather", id: "toolu_1", arguments: {city: "Rome"}}])
+        server.script(deltas: ["ok"])
+        agent = RAAF::Agent.new(name: "A", model: "m", tools: [method(:weather)], output_guardrails: [masking],
+          provider: RAAF::Models::AnthropicProvider.new(api_key: "test", base_url: server.base_url))
+        agent.run("?")
+        expect(server.requests.last.json[:messages][1][:content]).to match([
+          include(type: "thinking", thinking: "Hm"), {type: "text", text: "For ***: "}, include(type: "tool_use")
+        ])
+      end
+    end
+  end
+
+  describe "of an agent with hooks" do
+    hooks_class = Class.new do
+      attr_reader :calls
+
+      def initialize
+        @calls = Queue.new
+      end
+
+      def on_start(_context, agent) = @calls << [:start, agent.name]
+      def on_tool_start(_context, agent, tool) = @calls << [:tool_start, agent.name, tool.name]
+      def on_tool_end(_context, _agent, tool, result) = @calls << [:tool_end, tool.name, result]
+      def on_tool_error(_context, _agent, tool, error) = @calls << [:tool_error, tool.name, error.class]
+      def on_handoff(_context, agent, other) = @calls << [:handoff, agent.name, other.name]
+      def on_end(_context, agent, output) = @calls << [:end, agent.name, output]
+    end
+
+    let(:hooks) { hooks_class.new }
+
+    def told
+      Array.new(hooks.calls.size) { hooks.calls.pop }
+    end
+
+    it "tells them of every request and tool, and once of the end" do
+      broken = RAAF::Streaming::Tool.new(name: "broken") { raise IOError }
+      run_with([method(:weather), broken], called("weather", {city: "Rome"}).merge(deltas: ["So "]),
+        called("broken", {}), called("nothing", {}), {deltas: ["it is."]}, agent: {hooks: hooks}) do |runner|
+        runner.run_and_stream("?")
+        expect(told).to eq([
+          [:start, "Assistant"], [:tool_start, "Assistant", "weather"], [:tool_end, "weather", "Rome: rain"],
+          [:start, "Assistant"], [:tool_start, "Assistant", "broken"],
+          [:tool_error, "broken", RAAF::Errors::ToolError],
+          [:start, "Assistant"], [:start, "Assistant"], [:end, "Assistant", "So it is."]
+        ])
+      end
+    end
+
+    it "gives them the object that is the tool, and its arguments where they take them" do
+      looking = Class.new do
+        def name = "look"
+        def call(at:) = "looked at #{at}"
+      end.new
+      seen = []
+      hooks = Class.new { define_method(:on_tool_start) { |*all| seen.concat(all.drop(2)) } }.new
+      run_with([looking], called("look", {at: "x"}), {deltas: ["ok"]}, agent: {hooks: hooks}) do |runner|
+        runner.run_and_stream("?")
+        expect(seen).to match([equal(looking), {at: "x"}])
+      end
+    end
+
+    it "goes on where one raises, and logs it" do
+      log = StringIO.new
+      RAAF::Streaming.logger = Logger.new(log)
+      hooks = Class.new do
+        %i[on_start on_tool_start on_tool_end on_end].each { |name| define_method(name) { |*| raise "no #{name}" } }
+      end.new
+      run_with([method(:weather)], called("weather", {city: "Rome"}), {deltas: ["ok"]},
+        agent: {hooks: hooks}) do |runner|
+        result = runner.run_and_stream("?")
+        expect(result.tool_results).to match([include(result: "Rome: rain")])
+        expect(log.string.scan(/raised RuntimeError: no (\w+)/).flatten)
+          .to eq(%w[on_start on_tool_start on_tool_end on_start on_end])
+      end
+    ensure
+      RAAF::Streaming.logger = nil
+    end
+
+    it "tells those of the first agent of a handoff, and then those of the other of the rest" do
+      RAAF::Testing::ModelServer.start do |server|
+        server.script(**called("transfer_to_b", {}))
+        server.script(deltas: ["B here."])
+        provider = RAAF::Models::OpenAIProvider.new(api_key: "test", base_url: server.base_url)
+        b = RAAF::Agent.new(name: "B", hooks: hooks)
+        RAAF::Agent.new(name: "A", hooks: hooks, handoffs: [b], provider: provider).tap { |a| b.provider = provider }
+          .run("?")
+        expect(told).to eq([[:start, "A"], [:handoff, "A", "B"], [:start, "B"], [:end, "B", "B here."]])
+      end
+    end
+  end
+
   describe "handing over to another agent" do
     it "goes on as the other one, and says so" do
       RAAF::Testing::ModelServer.start do |server|
@@ -282,6 +438,57 @@ RSpec.describe "A run with tools" do
         expect(second[:messages].map { |message| message[:role] }).to eq(%w[system user assistant tool])
         expect(second).not_to have_key(:tools)
       end
+    end
+
+    # As raaf-core's.
+    handoff_class = Struct.new(:agent, :overrides, :input_filter, :on_handoff, :tool_name_override, :description,
+      keyword_init: true)
+
+    # @return [Array] the result and the requests
+    def hand_over(handoff, name, arguments)
+      RAAF::Testing::ModelServer.start do |server|
+        server.script(**called(name, arguments))
+        server.script(deltas: ["Here."])
+        provider = RAAF::Models::OpenAIProvider.new(api_key: "test", base_url: server.base_url)
+        triage = RAAF::Agent.new(name: "Triage", handoffs: [handoff], provider: provider)
+        result = RAAF::Streaming::AsyncRunner.new(agent: triage, provider: provider).run_and_stream("?")
+        return [result, server.requests.map(&:json)]
+      end
+    end
+
+    it "does what the handoff says: its name, its callbacks, its overrides on a copy" do
+      seen = []
+      expert = RAAF::Agent.new(name: "Expert", model: "gpt-4o-mini", top_p: 0.5)
+      handoff = handoff_class.new(agent: expert, overrides: {model: "gpt-4o"}, tool_name_override: "escalate",
+        description: "For what is hard", input_filter: ->(data) { data.except(:secret) },
+        on_handoff: ->(data) { seen << data })
+      result, (first, second) = hand_over(handoff, "escalate", {why: "hard", secret: 1})
+
+      expect(first[:tools].first[:function]).to include(name: "escalate", description: "For what is hard")
+      expect(seen).to eq([{why: "hard"}])
+      expect([second[:model], second[:top_p], expert.model]).to eq(["gpt-4o", 0.5, "gpt-4o-mini"])
+      expect(result.last_agent.name).to eq("Expert")
+    end
+
+    it "stays with the first agent where a callback raises, or gets no JSON, and tells the model" do
+      expert = RAAF::Agent.new(name: "Expert")
+      engaged = handoff_class.new(agent: expert, on_handoff: ->(_) { raise IOError, "engaged" })
+      {engaged => [{}, /engaged/], handoff_class.new(agent: expert, on_handoff: ->(_) {}) => [["{"], /not JSON/]}
+        .each do |handoff, (arguments, told)|
+          result, (_, second) = hand_over(handoff, "transfer_to_expert", arguments)
+          expect(result.last_agent.name).to eq("Triage")
+          expect(second[:messages].last[:content]).to match(told)
+        end
+    end
+
+    it "makes an agent of a class" do
+      expert = Class.new(RAAF::Agent) do
+        def self.name = "TaxExpert"
+        def initialize(instructions: "I know.") = super(name: "Expert", instructions: instructions)
+      end
+      result, (_, second) = hand_over(handoff_class.new(agent: expert, overrides: {instructions: "Taxes."}),
+        "transfer_to_tax_expert", {})
+      expect([result.last_agent.class, second[:messages].first[:content]]).to eq([expert, "Taxes."])
     end
 
     it "follows the first of two, and tells the model so" do

@@ -1,36 +1,12 @@
 # frozen_string_literal: true
 
-require "json"
+require_relative "replay_reader"
 
-# Reads a stream of Anthropic's Messages in plain Ruby: lines, then JSON, then the few fields that matter. It shares no
-# code and no table with the native reader, so that the two can be compared.
-class ReplayAnthropicReader
-  # @return [Array<Array(Symbol, String)>] every piece of text in order: :content or :reasoning, and the text
-  attr_reader :pieces
-  # @return [Array<Hash>] :index, :id, :name, :arguments (String), in the order in which they began
-  attr_reader :tool_calls
-  # @return [Hash, nil] what the start said of usage with what the end said over it, with String keys
-  attr_reader :raw_usage
-  # @return [String, nil] the provider's word
-  attr_reader :finish_reason
-
-  # @param bytes [String] the body of a response, with any line ends
+# A stream of Anthropic's Messages. Its usage is what the start said with what the end said over it.
+class ReplayAnthropicReader < ReplayReader
   def initialize(bytes)
-    @pieces = []
-    @tool_calls = []
-    events = bytes.gsub(/\r\n?/, "\n").split("\n\n").filter_map { |event| event[/^data: ?(.*)$/, 1] }
-    events.map { |data| JSON.parse(data) }.each { |event| read(event) }
+    super
     @tool_calls.each { |call| call[:arguments] << "{}" if call[:arguments].empty? }
-  end
-
-  # @return [String] the answer
-  def text
-    joined(:content)
-  end
-
-  # @return [String] all pieces of that type
-  def joined(type)
-    pieces.filter_map { |piece_type, piece| piece if piece_type == type }.join
   end
 
   # @return [Hash{Symbol=>Integer}, nil] the counts under the names that a result has
@@ -46,7 +22,8 @@ class ReplayAnthropicReader
 
   private
 
-  def read(event)
+  def read(data)
+    event = JSON.parse(data)
     case event["type"]
     when "message_start" then @raw_usage = event.dig("message", "usage")
     when "content_block_start" then begin_block(event["content_block"], event["index"])
@@ -65,8 +42,8 @@ class ReplayAnthropicReader
 
   def add(delta, index)
     case delta["type"]
-    when "text_delta" then @pieces << [:content, delta["text"]]
-    when "thinking_delta" then @pieces << [:reasoning, delta["thinking"]]
+    when "text_delta" then note(:content, delta["text"])
+    when "thinking_delta" then note(:reasoning, delta["thinking"])
     when "input_json_delta" then @tool_calls.find { |call| call[:index] == index }[:arguments] << delta["partial_json"]
     end
   end

@@ -1,38 +1,16 @@
 # frozen_string_literal: true
 
-require "json"
+require_relative "replay_reader"
 
-# Reads a stream of OpenAI's Responses in plain Ruby: lines, then JSON, then the few fields that matter. Text and
-# arguments are taken from their deltas, all else from the last event. It shares no code and no table with the native
-# reader, so that the two can be compared.
-class ReplayResponsesReader
+# A stream of OpenAI's Responses. Text and arguments are taken from their deltas, all else from the last event.
+class ReplayResponsesReader < ReplayReader
   # The events that bring text, and what it is.
   TEXTS = {"response.output_text.delta" => :content, "response.refusal.delta" => :refusal,
            "response.reasoning_summary_text.delta" => :reasoning}.freeze
 
-  # @return [Array<Array(Symbol, String)>] every piece of text in order: :content, :reasoning or :refusal, and the text
-  attr_reader :pieces
-  # @return [Array<String>] the types of all events, in order
-  attr_reader :types
-
-  # @param bytes [String] the body of a response, with any line ends
   def initialize(bytes)
-    events = bytes.gsub(/\r\n?/, "\n").lines(chomp: true).grep(/\Adata:/)
-      .map { |line| JSON.parse(line.delete_prefix("data:")) }
-    @types = events.map { |event| event["type"] }
-    @pieces = events.filter_map { |event| [TEXTS[event["type"]], event["delta"]] if TEXTS.key?(event["type"]) }
-    @deltas = events.select { |event| event["type"] == "response.function_call_arguments.delta" }
-    @last = events.last.fetch("response")
-  end
-
-  # @return [String] the answer
-  def text
-    joined(:content)
-  end
-
-  # @return [String] all pieces of that type
-  def joined(type)
-    pieces.filter_map { |piece_type, piece| piece if piece_type == type }.join
+    @deltas = []
+    super
   end
 
   # @return [Array<Hash>] :index, :id, :name, :arguments (String), in the order of the output
@@ -67,5 +45,14 @@ class ReplayResponsesReader
   def final_text
     parts = @last["output"].flat_map { |item| item["content"] || [] }
     parts.filter_map { |part| part["text"] }.join
+  end
+
+  private
+
+  def read(data)
+    event = JSON.parse(data)
+    note(TEXTS[event["type"]], event["delta"]) if TEXTS.key?(event["type"])
+    @deltas << event if event["type"] == "response.function_call_arguments.delta"
+    @last = event["response"]
   end
 end

@@ -5,7 +5,8 @@
  *
  * The stream is given as one event a line; a line that begins with "@name " is an event so named.
  * Of a dialect that is framed by lines it is the lines as they stand. What is expected is written
- * as in transcript.h.
+ * as in transcript.h. CHECK_KNOWN_LINES does the same, without the events that the dialect does not
+ * know, which are handed over as RAW otherwise.
  */
 #ifndef RAAF_TEST_DIALECT_LINES_H
 #define RAAF_TEST_DIALECT_LINES_H
@@ -15,7 +16,10 @@
 #include "random_numbers.h"
 #include "transcript.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define FFFD "\xEF\xBF\xBD"
 
 static inline void lines_add(raaf_buffer_t *stream, const char *text) {
     raaf_buffer_append(stream, text, strlen(text));
@@ -55,15 +59,37 @@ static inline void lines_make_stream(const raaf_dialect_t *dialect, raaf_buffer_
     }
 }
 
+/* One event: [times] times [element], with commas between, and what stands before and behind. */
+static inline void lines_add_list(raaf_buffer_t *stream, const char *before, const char *element,
+                                  size_t times, const char *behind) {
+    lines_add(stream, "data: ");
+    lines_add(stream, before);
+    for (size_t i = 0; i < times; i++) {
+        if (i > 0) lines_add(stream, ",");
+        lines_add(stream, element);
+    }
+    lines_add(stream, behind);
+    lines_add(stream, "\n\n");
+}
+
+/* As long as [len] says; to be freed. */
+static inline char *lines_long_text(size_t len) {
+    char *text = malloc(len + 1);
+
+    memset(text, 'x', len);
+    text[len] = '\0';
+    return text;
+}
+
 /* [step] bytes a feed; 0: whole; below 0: random pieces. Returns why the stream ended. */
-static inline int lines_decode(const raaf_dialect_t *dialect, const raaf_buffer_t *stream, int step,
-                               transcript_t *transcript) {
+static inline int lines_decode_as(const raaf_dialect_t *dialect, const raaf_buffer_t *stream,
+                                  int step, bool raw_events, transcript_t *transcript) {
     uint64_t random = 4242 - (uint64_t)step;
     raaf_decoder_t decoder;
     int rc = RAAF_OK;
 
     CHECK_EQ_INT(raaf_decoder_init(&decoder, dialect, transcript_delta, transcript, 0, 0), RAAF_OK);
-    decoder.raw_events = true;
+    decoder.raw_events = raw_events;
     for (size_t at = 0; at < stream->len && rc == RAAF_OK;) {
         size_t part = stream->len - at;
 
@@ -77,8 +103,31 @@ static inline int lines_decode(const raaf_dialect_t *dialect, const raaf_buffer_
     return rc;
 }
 
-static inline void lines_check(const raaf_dialect_t *dialect, const char *lines, size_t len,
-                               const char *expected, size_t expected_len, int expected_rc) {
+static inline int lines_decode(const raaf_dialect_t *dialect, const raaf_buffer_t *stream, int step,
+                               transcript_t *transcript) {
+    return lines_decode_as(dialect, stream, step, true, transcript);
+}
+
+static inline int lines_decode_known(const raaf_dialect_t *dialect, const raaf_buffer_t *stream,
+                                     int step, transcript_t *transcript) {
+    return lines_decode_as(dialect, stream, step, false, transcript);
+}
+
+/* Why the stream ends, which is freed. */
+static inline int lines_end_of(const raaf_dialect_t *dialect, raaf_buffer_t *stream) {
+    transcript_t transcript;
+    int rc;
+
+    transcript_init(&transcript);
+    rc = lines_decode_known(dialect, stream, 0, &transcript);
+    transcript_free(&transcript);
+    raaf_buffer_free(stream);
+    return rc;
+}
+
+static inline void lines_check_as(const raaf_dialect_t *dialect, bool raw_events, const char *lines,
+                                  size_t len, const char *expected, size_t expected_len,
+                                  int expected_rc) {
     raaf_buffer_t stream;
 
     lines_make_stream(dialect, &stream, lines, len);
@@ -86,7 +135,7 @@ static inline void lines_check(const raaf_dialect_t *dialect, const char *lines,
         transcript_t transcript;
 
         transcript_init(&transcript);
-        CHECK_EQ_INT(lines_decode(dialect, &stream, step, &transcript), expected_rc);
+        CHECK_EQ_INT(lines_decode_as(dialect, &stream, step, raw_events, &transcript), expected_rc);
         CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, expected, expected_len);
         CHECK(!transcript.invalid);
         transcript_free(&transcript);
@@ -94,8 +143,21 @@ static inline void lines_check(const raaf_dialect_t *dialect, const char *lines,
     raaf_buffer_free(&stream);
 }
 
+static inline void lines_check(const raaf_dialect_t *dialect, const char *lines, size_t len,
+                               const char *expected, size_t expected_len, int expected_rc) {
+    lines_check_as(dialect, true, lines, len, expected, expected_len, expected_rc);
+}
+
+static inline void lines_check_known(const raaf_dialect_t *dialect, const char *lines, size_t len,
+                                     const char *expected, size_t expected_len, int expected_rc) {
+    lines_check_as(dialect, false, lines, len, expected, expected_len, expected_rc);
+}
+
 #define CHECK_LINES(dialect, lines, expected, rc)                                                  \
     lines_check((dialect), (lines), sizeof(lines) - 1, (expected), sizeof(expected) - 1, (rc))
+
+#define CHECK_KNOWN_LINES(dialect, lines, expected, rc)                                            \
+    lines_check_known((dialect), (lines), sizeof(lines) - 1, (expected), sizeof(expected) - 1, (rc))
 
 /* How far the answer has come behind these lines. */
 static inline raaf_progress_t lines_progress(const raaf_dialect_t *dialect, const char *lines) {
@@ -169,14 +231,14 @@ static inline void lines_check_stops(const raaf_dialect_t *dialect, const char *
 
     lines_make_stream(dialect, &stream, lines, strlen(lines));
     transcript_init(&whole);
-    CHECK_EQ_INT(lines_decode(dialect, &stream, 0, &whole), RAAF_OK);
+    CHECK_EQ_INT(lines_decode_known(dialect, &stream, 0, &whole), RAAF_OK);
     CHECK_EQ_UINT(whole.deltas, deltas);
     for (size_t stop = 1; stop <= whole.deltas; stop++) {
         transcript_t transcript;
 
         transcript_init(&transcript);
         transcript.stop_after = stop;
-        CHECK_EQ_INT(lines_decode(dialect, &stream, (int)stop % 3, &transcript), RAAF_STOP);
+        CHECK_EQ_INT(lines_decode_known(dialect, &stream, (int)stop % 3, &transcript), RAAF_STOP);
         CHECK_EQ_UINT(transcript.deltas, stop);
         CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, whole.text.bytes,
                        transcript.text.len);
@@ -186,15 +248,55 @@ static inline void lines_check_stops(const raaf_dialect_t *dialect, const char *
     raaf_buffer_free(&stream);
 }
 
+/* [lines] are an error, and the receiver stops at it. */
+static inline void lines_check_stop_at_error(const raaf_dialect_t *dialect, const char *lines) {
+    raaf_buffer_t stream;
+    transcript_t transcript;
+
+    lines_make_stream(dialect, &stream, lines, strlen(lines));
+    transcript_init(&transcript);
+    transcript.stop_after = 1;
+    CHECK_EQ_INT(lines_decode_known(dialect, &stream, 0, &transcript), RAAF_STOP);
+    transcript_free(&transcript);
+    raaf_buffer_free(&stream);
+}
+
+static inline int lines_note_message(void *context, const raaf_delta_t *delta) {
+    CHECK_EQ_INT(delta->type, RAAF_CHUNK_ERROR);
+    CHECK(raaf_utf8_valid(delta->error_message.bytes, delta->error_message.len));
+    *(size_t *)context = delta->error_message.len;
+    return RAAF_OK;
+}
+
+/* Of an event named "error" that is an x and many of [unit], [expected] bytes are the message. */
+static inline void lines_check_raw_error(const raaf_dialect_t *dialect, const char *unit,
+                                         size_t expected) {
+    raaf_buffer_t stream;
+    raaf_decoder_t decoder;
+    size_t len = 0;
+
+    raaf_buffer_init(&stream, 1 << 20);
+    lines_add(&stream, "event: error\ndata: x");
+    for (int i = 0; i < 5000; i++)
+        lines_add(&stream, unit);
+    lines_add(&stream, "\n\n");
+    raaf_decoder_init(&decoder, dialect, lines_note_message, &len, 0, 0);
+    CHECK_EQ_INT(raaf_decoder_feed(&decoder, stream.bytes, stream.len), RAAF_PROVIDER_ERROR);
+    CHECK_EQ_UINT(len, expected);
+    raaf_decoder_free(&decoder);
+    raaf_buffer_free(&stream);
+}
+
 #ifdef RAAF_TEST_FAILING_MALLOC_H
 static inline int lines_count_deltas(void *context, const raaf_delta_t *delta) {
     ++*(int *)context;
     return RAAF_OK;
 }
 
-/* Memory runs out at each allocation in turn: the stream says so, or is whole. */
-static inline void lines_check_memory(const raaf_dialect_t *dialect, const char *lines, int deltas,
-                                      long at_least) {
+/* Memory runs out at each of more than [at_least] allocations in turn: the stream says so, or is
+ * whole. */
+static inline void lines_check_memory(const raaf_dialect_t *dialect, const char *lines,
+                                      int expected_rc, int deltas, long at_least) {
     raaf_buffer_t stream;
     int rc = RAAF_NO_MEMORY;
     long allowed;
@@ -209,10 +311,10 @@ static inline void lines_check_memory(const raaf_dialect_t *dialect, const char 
         raaf_decoder_feed(&decoder, stream.bytes, stream.len);
         rc = raaf_decoder_finish(&decoder, true);
         memory_is_back();
-        CHECK(rc == RAAF_NO_MEMORY || (rc == RAAF_OK && counted == deltas));
+        CHECK(rc == RAAF_NO_MEMORY || (rc == expected_rc && counted == deltas));
         raaf_decoder_free(&decoder);
     }
-    CHECK_EQ_INT(rc, RAAF_OK);
+    CHECK_EQ_INT(rc, expected_rc);
     CHECK(allowed > at_least);
     raaf_buffer_free(&stream);
 }

@@ -17,6 +17,7 @@
 #include "http_peer.h"
 #include "stream_consumer.h"
 
+#include <dirent.h>
 #include <pthread.h>
 
 typedef struct world {
@@ -65,6 +66,35 @@ static inline bool world_open(world_t *world, const raaf_reactor_options_t *opti
     return true;
 }
 
+/* Whether a thread of that name is left, as far as this system tells. */
+static inline bool has_thread(const char *name) {
+    DIR *threads = opendir("/proc/self/task");
+    const struct dirent *thread;
+    char path[300], comm[64];
+    bool found = false;
+
+    while (threads != NULL && !found && (thread = readdir(threads)) != NULL) {
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", thread->d_name);
+        FILE *file = fopen(path, "r");
+        if (file == NULL) continue;
+        found = fgets(comm, sizeof comm, file) != NULL && strncmp(comm, name, strlen(name)) == 0;
+        fclose(file);
+    }
+    if (threads != NULL) closedir(threads);
+    return found;
+}
+
+/*
+ * OpenSSL frees what it has for a thread as the last thing in it. To a program that ends before,
+ * that looks like a leak. (libcurl's resolver threads have the name of the one that made them.)
+ */
+static inline void wait_for_thread(const char *name) {
+    const uint64_t give_up = raaf_clock_now() + RAAF_MS(CONSUMER_PATIENCE_MS);
+
+    while (has_thread(name) && raaf_clock_now() < give_up)
+        usleep(500);
+}
+
 static inline void world_close(world_t *world, size_t live_before) {
     CHECK(raaf_reactor_stop(world->reactor, RAAF_MS(CONSUMER_PATIENCE_MS)));
     CHECK(raaf_reactor_stopped(world->reactor));
@@ -74,6 +104,7 @@ static inline void world_close(world_t *world, size_t live_before) {
     /* Its thread may still be dropping what came too late. */
     CHECK_SOON(raaf_stream_live_count() == live_before);
     CHECK_EQ_UINT(raaf_stream_active_count(), 0);
+    wait_for_thread("raaf-reactor");
 }
 
 static inline void in_world(void (*test)(world_t *world), const raaf_reactor_options_t *options) {

@@ -110,3 +110,15 @@ TEST(buffer_is_unchanged_when_memory_runs_out) {
     CHECK_EQ_STR(buffer.bytes, buffer.len, "abcdef");
     raaf_buffer_free(&buffer);
 }
+
+TEST(buffer_of_elements_is_full_at_its_limit) {
+    const int element = 4711;
+    raaf_buffer_t buffer;
+
+    raaf_buffer_init(&buffer, 2 * sizeof element);
+    CHECK_EQ_INT(raaf_buffer_push(&buffer, &element, sizeof element), RAAF_OK);
+    CHECK_EQ_INT(raaf_buffer_push(&buffer, &element, sizeof element), RAAF_OK);
+    CHECK_EQ_INT(raaf_buffer_push(&buffer, &element, sizeof element), RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_BYTES(buffer.bytes + sizeof element, sizeof element, &element, sizeof element);
+    raaf_buffer_free(&buffer);
+}

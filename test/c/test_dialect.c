@@ -43,3 +43,46 @@ TEST(dialect_tells_a_malformed_event_from_the_end_of_a_stream) {
     CHECK(!raaf_dialect_malformed(RAAF_EVENT_TOO_LARGE));
     CHECK(!raaf_dialect_malformed(RAAF_NO_MEMORY));
 }
+
+static raaf_sse_event_t event_of(const char *type, const char *data) {
+    return (raaf_sse_event_t){
+        .type = type, .type_len = strlen(type), .data = data, .data_len = strlen(data)};
+}
+
+TEST(dialect_knows_an_event_by_its_whole_name) {
+    const raaf_sse_event_t event = event_of("error", "");
+    const raaf_sse_event_t unnamed = event_of("", "");
+
+    CHECK(raaf_dialect_is_named(&event, "error"));
+    CHECK(!raaf_dialect_is_named(&event, "errors"));
+    CHECK(!raaf_dialect_is_named(&event, "ping!"));
+    CHECK(!raaf_dialect_is_named(&unnamed, "error"));
+}
+
+TEST(dialect_takes_white_space_off_both_ends_of_the_data) {
+    static const char *const texts[][2] = {
+        {"a b", "a b"}, {" \t\r\na b \n", "a b"}, {"", ""}, {" \n", ""}};
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const raaf_sse_event_t event = event_of("", texts[i][0]);
+        const raaf_slice_t data = raaf_dialect_trimmed(&event);
+
+        CHECK_EQ_STR(data.bytes, data.len, texts[i][1]);
+    }
+}
+
+TEST(dialect_tells_a_mark_from_data) {
+    static const char *const marks[] = {"", " \n", "[DONE]", " [DONE]\r"};
+    static const char *const others[] = {"{}", " {} ", "[DONE", "[DONE] [DONE]", "DONE", "[1]"};
+
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        const raaf_sse_event_t event = event_of("", marks[i]);
+
+        CHECK(raaf_dialect_is_mark(&event));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const raaf_sse_event_t event = event_of("", others[i]);
+
+        CHECK(!raaf_dialect_is_mark(&event));
+    }
+}

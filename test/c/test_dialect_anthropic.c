@@ -5,10 +5,8 @@
 #include "dialect_lines.h"
 #include "tool_calls.h"
 
-#define FFFD "\xEF\xBF\xBD"
-
-#define CHECK_ANTHROPIC(lines, expected, rc)                                                       \
-    CHECK_LINES(&raaf_dialect_anthropic, lines, expected, rc)
+#define ANTHROPIC (&raaf_dialect_anthropic)
+#define CHECK_ANTHROPIC(lines, expected, rc) CHECK_LINES(ANTHROPIC, lines, expected, rc)
 
 /* ---- events, a line each ---- */
 
@@ -288,6 +286,48 @@ TEST(anthropic_call_of_the_model_itself_is_no_part) {
 
 /* ---- blocks that go back as they came ---- */
 
+TEST(anthropic_call_that_was_cut_off_is_not_handed_over) {
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") INPUT("0", "{\\\"path\\\":\\\"/ho") STOP("0")
+                        FINISH("max_tokens") MESSAGE_STOP,
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"path\":\"/ho\n"
+                    "finish 0: max_tokens\n",
+                    RAAF_OK);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") STOP("0") CALL_START("1", "b", "g") STOP("1")
+                        FINISH("max_tokens"),
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {}\n"
+                    "tool_call 0 #0 a f: {}\ntool_call_delta 0 #1 b g: \nfinish 0: max_tokens\n",
+                    RAAF_OK);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") INPUT("0", "{}") FINISH("refusal"),
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {}\n"
+                    "tool_call 0 #0 a f: {}\nfinish 0: refusal\n",
+                    RAAF_OK);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") STOP("0"), "tool_call_delta 0 #0 a f: \n",
+                    RAAF_TRUNCATED);
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") STOP("0") TEXT("0", "b") STOP("0") STOP("0") ENDED,
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {}\n"
+                    "tool_call 0 #0 a f: {}\ncontent 0: b\n" END_TURN,
+                    RAAF_OK);
+}
+
+TEST(anthropic_call_of_a_whole_answer_is_handed_over_whatever_its_arguments_are) {
+    CHECK_ANTHROPIC(CALL_START("0", "a", "f") INPUT("0", "{\\\"x") STOP("0") FINISH("tool_use"),
+                    "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"x\n"
+                    "tool_call 0 #0 a f: {\"x\nfinish 0: tool_use\n",
+                    RAAF_OK);
+}
+
+TEST(anthropic_call_that_may_have_lost_a_piece_is_not_handed_over) {
+    lines_check_skipping(
+        &raaf_dialect_anthropic,
+        CALL_START("0", "a", "f") INPUT("0", "{\\\"x\\\":\\\"/tmp") "{\"type\n" INPUT("0", "\\\"}")
+            STOP("0") CALL_START("1", "b", "g") INPUT("1", "{}") STOP("1") FINISH("tool_use"),
+        "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"x\":\"/tmp\n"
+        "tool_call_delta 0 #0 a f: \"}\ntool_call_delta 0 #1 b g: \n"
+        "tool_call_delta 0 #1 b g: {}\ntool_call 0 #1 b g: {}\n"
+        "finish 0: tool_use\n",
+        RAAF_OK, 1);
+}
+
 #define SEARCH_START                                                                               \
     START("0", "\"type\":\"server_tool_use\",\"id\":\"srvtoolu_1\",\"name\":\"web_search\","       \
                "\"input\":{},\"caller\":{\"type\":\"direct\"}")
@@ -441,27 +481,25 @@ TEST(anthropic_refusal_is_handed_over_with_its_explanation) {
                     "finish 0: refusal\n", RAAF_OK);
 }
 
-static raaf_progress_t progress_after(const char *lines) {
-    return lines_progress(&raaf_dialect_anthropic, lines);
-}
-
 TEST(anthropic_answer_is_open_until_its_stop_reason) {
-    CHECK_EQ_INT(progress_after(""), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(USAGE_START("{}")), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TEXT_START("0") TEXT("0", "a") STOP("0")), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(USAGE("{}")), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after("[DONE]"), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, ""), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, USAGE_START("{}")), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, TEXT_START("0") TEXT("0", "a") STOP("0")),
+                 RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, USAGE("{}")), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, "[DONE]"), RAAF_PROGRESS_OPEN);
 }
 
 TEST(anthropic_answer_is_finished_then_settled_then_done) {
-    CHECK_EQ_INT(progress_after(USAGE("{}") FINISH("end_turn")), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(FINISH("end_turn") USAGE("{}")), RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after("{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"x\"},"
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, USAGE("{}") FINISH("end_turn")), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, FINISH("end_turn") USAGE("{}")), RAAF_PROGRESS_SETTLED);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC,
+                                "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"x\"},"
                                 "\"usage\":{}}"),
                  RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after(ENDED), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after(MESSAGE_STOP), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after("@error x"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, ENDED), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, MESSAGE_STOP), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(ANTHROPIC, "@error x"), RAAF_PROGRESS_DONE);
 }
 
 TEST(anthropic_nothing_behind_the_terminal_mark_counts) {
@@ -491,10 +529,9 @@ TEST(anthropic_answer_cut_off_after_any_event_before_its_stop_reason_is_truncate
         const char *const start = WHOLE;
 
         end++;
-        lines_make_stream(&raaf_dialect_anthropic, &stream, start, (size_t)(end - start));
+        lines_make_stream(ANTHROPIC, &stream, start, (size_t)(end - start));
         transcript_init(&transcript);
-        CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript),
-                     RAAF_TRUNCATED);
+        CHECK_EQ_INT(lines_decode(ANTHROPIC, &stream, 0, &transcript), RAAF_TRUNCATED);
         transcript_free(&transcript);
         raaf_buffer_free(&stream);
         events++;
@@ -538,35 +575,10 @@ TEST(anthropic_error_field_of_an_event_that_is_none_is_passed_over) {
                     "content 0: a\n", RAAF_OK);
 }
 
-static size_t message_len;
-
-static int note_message(void *context, const raaf_delta_t *delta) {
-    CHECK_EQ_INT(delta->type, RAAF_CHUNK_ERROR);
-    CHECK(raaf_utf8_valid(delta->error_message.bytes, delta->error_message.len));
-    message_len = delta->error_message.len;
-    return RAAF_OK;
-}
-
-static void check_raw_message(const char *unit, size_t expected) {
-    raaf_buffer_t stream;
-    raaf_decoder_t decoder;
-
-    raaf_buffer_init(&stream, 1 << 20);
-    lines_add(&stream, "event: error\ndata: x");
-    for (int i = 0; i < 5000; i++)
-        lines_add(&stream, unit);
-    lines_add(&stream, "\n\n");
-    raaf_decoder_init(&decoder, &raaf_dialect_anthropic, note_message, NULL, 0, 0);
-    CHECK_EQ_INT(raaf_decoder_feed(&decoder, stream.bytes, stream.len), RAAF_PROVIDER_ERROR);
-    CHECK_EQ_UINT(message_len, expected);
-    raaf_decoder_free(&decoder);
-    raaf_buffer_free(&stream);
-}
-
 TEST(anthropic_raw_error_is_cut_between_two_characters) {
-    check_raw_message("y", 4096);
-    check_raw_message("\xC3\xA9", 4095);
-    check_raw_message("\xF0\x9F\x98\x80", 4093);
+    lines_check_raw_error(ANTHROPIC, "y", 4096);
+    lines_check_raw_error(ANTHROPIC, "\xC3\xA9", 4095);
+    lines_check_raw_error(ANTHROPIC, "\xF0\x9F\x98\x80", 4093);
 }
 
 /* ---- what is malformed hands over nothing; what is unknown is no failure ---- */
@@ -607,8 +619,7 @@ TEST(anthropic_malformed_event_hands_over_nothing) {
     };
 
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
-        lines_check(&raaf_dialect_anthropic, events[i].line, strcspn(events[i].line, "\n"), "", 0,
-                    events[i].rc);
+        lines_check(ANTHROPIC, events[i].line, strcspn(events[i].line, "\n"), "", 0, events[i].rc);
     }
 }
 
@@ -655,7 +666,7 @@ TEST(anthropic_answer_may_have_64_open_blocks) {
                  i);
         lines_add_event(&stream, line, strlen(line));
         transcript_init(&transcript);
-        CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript),
+        CHECK_EQ_INT(lines_decode(ANTHROPIC, &stream, 0, &transcript),
                      i < RAAF_ANTHROPIC_MAX_OPEN_BLOCKS ? RAAF_TRUNCATED : RAAF_EVENT_TOO_LARGE);
         transcript_free(&transcript);
     }
@@ -671,38 +682,24 @@ TEST(anthropic_answer_may_have_1024_tool_calls) {
     transcript_init(&transcript);
     for (int i = 0; i < RAAF_TOOL_CALLS_MAX; i++)
         lines_add_event(&stream, start, strlen(start) - 1);
-    CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript), RAAF_TRUNCATED);
+    CHECK_EQ_INT(lines_decode(ANTHROPIC, &stream, 0, &transcript), RAAF_TRUNCATED);
     lines_add_event(&stream, start, strlen(start) - 1);
-    CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript),
-                 RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_INT(lines_decode(ANTHROPIC, &stream, 0, &transcript), RAAF_EVENT_TOO_LARGE);
     transcript_free(&transcript);
     raaf_buffer_free(&stream);
 }
 
 /* [before] and [after] around 5 MB of "x", [times] times. */
 static int decode_large(const char *first, const char *before, const char *after, int times) {
-    const size_t len = (size_t)5 << 20;
-    char *text = malloc(len);
+    char *text = lines_long_text((size_t)5 << 20);
     raaf_buffer_t stream;
-    transcript_t transcript;
-    int rc;
 
-    memset(text, 'x', len);
     raaf_buffer_init(&stream, (size_t)1 << 30);
-    transcript_init(&transcript);
     lines_add_event(&stream, first, strcspn(first, "\n"));
-    for (int i = 0; i < times; i++) {
-        lines_add(&stream, "data: ");
-        lines_add(&stream, before);
-        raaf_buffer_append(&stream, text, len);
-        lines_add(&stream, after);
-        lines_add(&stream, "\n\n");
-    }
-    rc = lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
+    for (int i = 0; i < times; i++)
+        lines_add_list(&stream, before, text, 1, after);
     free(text);
-    return rc;
+    return lines_end_of(ANTHROPIC, &stream);
 }
 
 #define LARGE(delta, key)                                                                          \
@@ -719,6 +716,38 @@ TEST(anthropic_what_is_kept_of_a_block_is_capped) {
     CHECK_EQ_INT(decode_large(CALL_START("0", "a", "f"), LARGE("input_json_delta", "partial_json"),
                               "\"}}", 4),
                  RAAF_EVENT_TOO_LARGE);
+}
+
+/* So many blocks of 6 MB that never end. */
+static int decode_open_blocks(int blocks) {
+    const size_t large = (size_t)6 << 20;
+    char *text = malloc(large), head[128];
+    raaf_buffer_t stream;
+    transcript_t transcript;
+    int rc;
+
+    memset(text, 'x', large);
+    raaf_buffer_init(&stream, (size_t)1 << 28);
+    transcript_init(&transcript);
+    for (int i = 0; i < blocks; i++) {
+        snprintf(head, sizeof head,
+                 "data: {\"type\":\"content_block_start\",\"index\":%d,"
+                 "\"content_block\":{\"type\":\"x\",\"data\":\"",
+                 i);
+        lines_add(&stream, head);
+        raaf_buffer_append(&stream, text, large);
+        lines_add(&stream, "\"}}\n\n");
+    }
+    rc = lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript);
+    transcript_free(&transcript);
+    raaf_buffer_free(&stream);
+    free(text);
+    return rc;
+}
+
+TEST(anthropic_what_is_kept_of_all_open_blocks_is_capped) {
+    CHECK_EQ_INT(decode_open_blocks(10), RAAF_TRUNCATED);
+    CHECK_EQ_INT(decode_open_blocks(11), RAAF_EVENT_TOO_LARGE);
 }
 
 TEST(anthropic_text_of_any_length_passes) {
@@ -743,7 +772,7 @@ TEST(anthropic_usage_that_gets_too_large_stands_alone) {
         memcpy(line + len + 7000, "\"}}", 3);
         lines_add_event(&stream, line, (size_t)len + 7003);
     }
-    CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &transcript), RAAF_TRUNCATED);
+    CHECK_EQ_INT(lines_decode(ANTHROPIC, &stream, 0, &transcript), RAAF_TRUNCATED);
     CHECK_EQ_UINT(transcript.deltas, 3);
     CHECK(!transcript.invalid);
     CHECK(transcript.text.len > 28000 && transcript.text.len < 28200);
@@ -776,53 +805,9 @@ TEST(anthropic_usage_that_gets_too_large_stands_alone) {
                       "\"output_tokens\":5}}\n" MESSAGE_STOP
 
 TEST(anthropic_receiver_stops_the_stream_at_any_delta) {
-    raaf_buffer_t stream;
-    transcript_t whole;
-
-    lines_make_stream(&raaf_dialect_anthropic, &stream, FULL, sizeof FULL - 1);
-    transcript_init(&whole);
-    CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, 0, &whole), RAAF_OK);
-    CHECK_EQ_UINT(whole.deltas, 19);
-    for (size_t stop = 1; stop <= whole.deltas; stop++) {
-        transcript_t transcript;
-
-        transcript_init(&transcript);
-        transcript.stop_after = stop;
-        CHECK_EQ_INT(lines_decode(&raaf_dialect_anthropic, &stream, (int)stop % 3, &transcript),
-                     RAAF_STOP);
-        CHECK_EQ_UINT(transcript.deltas, stop);
-        CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, whole.text.bytes,
-                       transcript.text.len);
-        transcript_free(&transcript);
-    }
-    transcript_free(&whole);
-    raaf_buffer_free(&stream);
-}
-
-static int count_deltas(void *context, const raaf_delta_t *delta) {
-    ++*(int *)context;
-    return RAAF_OK;
+    lines_check_stops(ANTHROPIC, FULL, 19);
 }
 
 TEST(anthropic_reports_that_memory_ran_out) {
-    raaf_buffer_t stream;
-    int rc = RAAF_NO_MEMORY;
-    long allowed;
-
-    lines_make_stream(&raaf_dialect_anthropic, &stream, FULL, sizeof FULL - 1);
-    for (allowed = 0; rc == RAAF_NO_MEMORY && allowed < 1000; allowed++) {
-        raaf_decoder_t decoder;
-        int deltas = 0;
-
-        raaf_decoder_init(&decoder, &raaf_dialect_anthropic, count_deltas, &deltas, 0, 0);
-        memory_runs_out_after(allowed);
-        raaf_decoder_feed(&decoder, stream.bytes, stream.len);
-        rc = raaf_decoder_finish(&decoder, true);
-        memory_is_back();
-        CHECK(rc == RAAF_NO_MEMORY || (rc == RAAF_OK && deltas == 19));
-        raaf_decoder_free(&decoder);
-    }
-    CHECK_EQ_INT(rc, RAAF_OK);
-    CHECK(allowed > 30);
-    raaf_buffer_free(&stream);
+    lines_check_memory(ANTHROPIC, FULL, RAAF_OK, 19, 30);
 }

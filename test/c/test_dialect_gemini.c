@@ -7,8 +7,6 @@
 #define GEMINI (&raaf_dialect_gemini)
 #define CHECK_EVENTS(lines, expected, rc) CHECK_LINES(GEMINI, lines, expected, rc)
 
-#define FFFD "\xEF\xBF\xBD"
-
 /* One candidate with these parts, and no more. */
 #define PARTS(parts) "{\"candidates\":[{\"content\":{\"parts\":[" parts "],\"role\":\"model\"}}]}\n"
 #define TEXT(text) PARTS("{\"text\":\"" text "\"}")
@@ -211,13 +209,29 @@ TEST(gemini_character_split_over_two_pieces_is_joined) {
                  RAAF_OK);
 }
 
+TEST(gemini_call_that_a_finish_reason_cut_off_is_not_handed_over) {
+    CHECK_EVENTS(BEGIN("f") MORE(PIECE("$.path", "\"stringValue\":\"/ho\",\"willContinue\":true"))
+                     FINISH("MAX_TOKENS"),
+                 "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"path\":\"/ho\n"
+                 "finish 0: MAX_TOKENS\n",
+                 RAAF_OK);
+    CHECK_EVENTS(BEGIN("f") "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n",
+                 "tool_call_delta 0 #0  f: \nfinish 0: BLOCK_REASON_SAFETY\n", RAAF_OK);
+    CHECK_EVENTS(BEGIN("f") MORE(PIECE("$.a", "\"stringValue\":\"x\",\"willContinue\":true"))
+                     BEGIN("g") CALL("") FINISH("STOP"),
+                 "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":\"x\n"
+                 "tool_call_delta 0 #1  g: \ntool_call_delta 0 #1  g: {}\n"
+                 "tool_call 0 #1  g: {}\n" STOPPED,
+                 RAAF_OK);
+    CHECK_EVENTS(BEGIN("f") FINISH("SAFETY") CALL(""),
+                 "tool_call_delta 0 #0  f: \nfinish 0: SAFETY\n", RAAF_OK);
+}
+
 TEST(gemini_call_that_was_cut_off_is_not_handed_over) {
     CHECK_EVENTS(BEGIN("f") MORE(PIECE("$.a", "\"numberValue\":1")),
                  "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":1\n", RAAF_TRUNCATED);
     CHECK_EVENTS(FINISH("STOP") BEGIN("f") MORE(PIECE("$.a", "\"numberValue\":1")),
-                 STOPPED "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":1\n"
-                         "tool_call_delta 0 #0  f: }\ntool_call 0 #0  f: {\"a\":1}\n",
-                 RAAF_OK);
+                 STOPPED "tool_call_delta 0 #0  f: \ntool_call_delta 0 #0  f: {\"a\":1\n", RAAF_OK);
 }
 
 TEST(gemini_piece_without_a_place_is_malformed_and_its_event_hands_over_nothing) {
@@ -234,6 +248,19 @@ TEST(gemini_piece_without_a_place_is_malformed_and_its_event_hands_over_nothing)
     CHECK_EVENTS(
         CALL("\"name\":\"f\",\"args\":{},\"partialArgs\":[" PIECE("$.a", "\"numberValue\":1") "]"),
         "", RAAF_INVALID_EVENT);
+}
+
+#define TWICE(parts)                                                                               \
+    "{\"candidates\":[{\"content\":{\"parts\":[" parts "]}},{\"content\":{\"parts\":[" parts       \
+    "]}}]}\n"
+
+TEST(gemini_arguments_that_come_twice_are_malformed_wherever_they_stand) {
+    CHECK_EVENTS(BEGIN("f") TWICE("{\"functionCall\":{\"partialArgs\":[" PIECE(
+                     "$.a", "\"numberValue\":1") "],\"willContinue\":true}}"),
+                 "tool_call_delta 0 #0  f: \n", RAAF_INVALID_EVENT);
+    CHECK_EVENTS(PARTS("{\"functionCall\":{\"name\":\"f\",\"args\":{},\"willContinue\":true}},"
+                       "{\"functionCall\":{\"args\":{}}}"),
+                 "", RAAF_INVALID_EVENT);
 }
 
 TEST(gemini_call_that_may_have_lost_a_piece_is_never_whole) {
@@ -548,12 +575,9 @@ TEST(gemini_event_nobody_knows_is_handed_over_raw_where_asked) {
 /* [count] times [item], between what stands before and behind; in the one event. */
 static int decode_many(const char *before, const char *item, int count, const char *behind) {
     raaf_buffer_t stream;
-    transcript_t transcript;
     char text[160];
-    int rc;
 
     raaf_buffer_init(&stream, (size_t)1 << 28);
-    transcript_init(&transcript);
     lines_add(&stream, "data: ");
     lines_add(&stream, before);
     for (int i = 0; i < count; i++) {
@@ -562,10 +586,28 @@ static int decode_many(const char *before, const char *item, int count, const ch
     }
     lines_add(&stream, behind);
     lines_add(&stream, "\n\n");
-    rc = lines_decode(GEMINI, &stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return rc;
+    return lines_end_of(GEMINI, &stream);
+}
+
+/* The reason is longer than what is kept of the memory in which both are put together. */
+TEST(gemini_prompt_that_is_blocked_in_a_call_keeps_its_reason) {
+    static const char before[] = BEGIN("f") "{\"promptFeedback\":{\"blockReason\":\"BLOCK_REASON_";
+    static const char begun[] = "tool_call_delta 0 #0  f: \nfinish 0: BLOCK_REASON_";
+    raaf_buffer_t lines, expected;
+
+    raaf_buffer_init(&lines, 1 << 16);
+    raaf_buffer_init(&expected, 1 << 16);
+    lines_add(&lines, before);
+    lines_add(&expected, begun);
+    for (int i = 0; i < 2000; i++) {
+        lines_add(&lines, "Q");
+        lines_add(&expected, "Q");
+    }
+    lines_add(&lines, "\"}}");
+    lines_add(&expected, "\n");
+    lines_check(GEMINI, lines.bytes, lines.len, expected.bytes, expected.len, RAAF_OK);
+    raaf_buffer_free(&lines);
+    raaf_buffer_free(&expected);
 }
 
 TEST(gemini_response_may_have_128_candidates) {
@@ -590,6 +632,17 @@ TEST(gemini_event_may_have_4096_parts_and_sources) {
     CHECK_EQ_INT(decode_many("{\"candidates\":[{\"groundingMetadata\":{\"groundingChunks\":[",
                              "%s{\"a\":%d}", 4097, "]}}]}"),
                  RAAF_EVENT_TOO_LARGE);
+}
+
+TEST(gemini_call_may_have_1024_names_in_objects_that_are_open) {
+    const char *before = OPEN_PARTS "{\"functionCall\":{\"name\":\"f\",\"partialArgs\":[";
+
+    CHECK_EQ_INT(
+        decode_many(before, "%s{\"jsonPath\":\"$.a%d\",\"numberValue\":1}", 1024, "]}}]}}]}"),
+        RAAF_TRUNCATED);
+    CHECK_EQ_INT(
+        decode_many(before, "%s{\"jsonPath\":\"$.a%d\",\"numberValue\":1}", 1025, "]}}]}}]}"),
+        RAAF_EVENT_TOO_LARGE);
 }
 
 TEST(gemini_call_may_have_65536_pieces_an_event) {
@@ -622,18 +675,11 @@ TEST(gemini_receiver_stops_the_stream_at_any_delta) {
 }
 
 TEST(gemini_receiver_that_stops_at_an_error_is_obeyed) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-
-    lines_make_stream(GEMINI, &stream, "{\"error\":\"x\"}", 13);
-    transcript_init(&transcript);
-    transcript.stop_after = 1;
-    CHECK_EQ_INT(lines_decode(GEMINI, &stream, 0, &transcript), RAAF_STOP);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
+    lines_check_stop_at_error(GEMINI, "{\"error\":\"x\"}");
 }
 
 TEST(gemini_reports_that_memory_ran_out) {
-    lines_check_memory(GEMINI, FULL, FULL_DELTAS, 20);
-    lines_check_memory(GEMINI, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", 1, 2);
+    lines_check_memory(GEMINI, FULL, RAAF_OK, FULL_DELTAS, 20);
+    lines_check_memory(GEMINI, "{\"promptFeedback\":{\"blockReason\":\"SAFETY\"}}\n", RAAF_OK, 1,
+                       2);
 }

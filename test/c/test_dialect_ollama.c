@@ -7,8 +7,6 @@
 #define OLLAMA (&raaf_dialect_ollama)
 #define CHECK_EVENTS(lines, expected, rc) CHECK_LINES(OLLAMA, lines, expected, rc)
 
-#define FFFD "\xEF\xBF\xBD"
-
 /* A line with this message, and no more. */
 #define MESSAGE(fields)                                                                            \
     "{\"model\":\"m\",\"message\":{\"role\":\"assistant\"," fields "},\"done\":false}\n"
@@ -239,19 +237,13 @@ TEST(ollama_line_nobody_knows_is_handed_over_raw_where_asked) {
 
 static int decode_calls(int count) {
     raaf_buffer_t stream;
-    transcript_t transcript;
-    int rc;
 
     raaf_buffer_init(&stream, 1 << 20);
-    transcript_init(&transcript);
     lines_add(&stream, "{\"message\":{\"tool_calls\":[");
     for (int i = 0; i < count; i++)
         lines_add(&stream, i > 0 ? ",{}" : "{}");
     lines_add(&stream, "]}}\n");
-    rc = lines_decode(OLLAMA, &stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return rc;
+    return lines_end_of(OLLAMA, &stream);
 }
 
 TEST(ollama_response_may_have_1024_tool_calls) {
@@ -270,18 +262,10 @@ TEST(ollama_receiver_stops_the_stream_at_any_delta) {
 }
 
 TEST(ollama_receiver_that_stops_at_an_error_is_obeyed) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-
-    lines_make_stream(OLLAMA, &stream, "{\"error\":\"x\"}", 13);
-    transcript_init(&transcript);
-    transcript.stop_after = 1;
-    CHECK_EQ_INT(lines_decode(OLLAMA, &stream, 0, &transcript), RAAF_STOP);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
+    lines_check_stop_at_error(OLLAMA, "{\"error\":\"x\"}");
 }
 
 TEST(ollama_reports_that_memory_ran_out) {
-    lines_check_memory(OLLAMA, FULL, FULL_DELTAS, 5);
-    lines_check_memory(OLLAMA, "{\"message\":{\"content\":\"a\"},\"done\":true}\n", 2, 1);
+    lines_check_memory(OLLAMA, FULL, RAAF_OK, FULL_DELTAS, 5);
+    lines_check_memory(OLLAMA, "{\"message\":{\"content\":\"a\"},\"done\":true}\n", RAAF_OK, 2, 1);
 }

@@ -2,6 +2,7 @@
 #include "failing_malloc.h"
 #include "buffer.c"
 #include "chat_stream.h"
+#include "dialect_lines.h"
 
 /* ---- text ---- */
 
@@ -128,7 +129,7 @@ TEST(chat_message_that_no_delta_has_said_ends_the_stream) {
 
         snprintf(lines, sizeof lines, "%s{\"choices\":[{%s}]}\n[DONE]",
                  DELTA("\"role\":\"assistant\""), messages[i]);
-        check_lines(lines, strlen(lines), "", 0, RAAF_WHOLE_MESSAGE);
+        lines_check_known(CHAT, lines, strlen(lines), "", 0, RAAF_WHOLE_MESSAGE);
     }
 }
 
@@ -392,6 +393,42 @@ TEST(chat_tool_call_of_an_answer_that_was_cut_off_is_not_handed_over) {
                STOPPED "tool_call_delta 0 #0 a f: {}\ntool_call 0 #0 a f: {}\n", RAAF_OK);
 }
 
+#define CALL(index, id, arguments)                                                                 \
+    DELTA("\"tool_calls\":[{\"index\":" index ",\"id\":\"" id                                      \
+          "\",\"function\":{\"name\":\"f\",\"arguments\":\"" arguments "\"}}]")
+
+TEST(chat_tool_call_that_a_finish_reason_cut_off_is_not_handed_over) {
+    CHECK_CHAT(CALL("0", "a", "{}") CALL("1", "b", "{\\\"x\\\":[1") FINISH("length"),
+               "tool_call_delta 0 #0 a f: {}\ntool_call_delta 0 #1 b f: {\"x\":[1\n"
+               "tool_call 0 #0 a f: {}\nfinish 0: length\n",
+               RAAF_OK);
+    CHECK_CHAT(CALL("0", "a", "") FINISH("content_filter"),
+               "tool_call_delta 0 #0 a f: \nfinish 0: content_filter\n", RAAF_OK);
+    CHECK_CHAT(FINISH("stop") CALL("0", "a", "{") CALL("1", "b", "{}"),
+               STOPPED "tool_call_delta 0 #0 a f: {\ntool_call_delta 0 #1 b f: {}\n"
+                       "tool_call 0 #1 b f: {}\n",
+               RAAF_OK);
+}
+
+TEST(chat_tool_call_of_a_whole_answer_is_handed_over_whatever_its_arguments_are) {
+    CHECK_CHAT(CALL("0", "a", "") CALL("1", "b", "{\\\"x") FINISH("tool_calls"),
+               "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #1 b f: {\"x\n"
+               "tool_call 0 #0 a f: \ntool_call 0 #1 b f: {\"x\nfinish 0: tool_calls\n",
+               RAAF_OK);
+    CHECK_CHAT(CALL("0", "a", "") FINISH("STOP"),
+               "tool_call_delta 0 #0 a f: \ntool_call 0 #0 a f: \nfinish 0: STOP\n", RAAF_OK);
+}
+
+TEST(chat_tool_call_that_may_have_lost_a_piece_is_not_handed_over) {
+    lines_check_skipping(&raaf_dialect_openai_chat,
+                         CALL("0", "a", "{\\\"x\\\":\\\"/tmp") "{\"choices\n" CALL(
+                             "0", "a", "\\\"}") CALL("1", "b", "{}") FINISH("tool_calls"),
+                         "tool_call_delta 0 #0 a f: {\"x\":\"/tmp\ntool_call_delta 0 #0 a f: \"}\n"
+                         "tool_call_delta 0 #1 b f: {}\ntool_call 0 #1 b f: {}\n"
+                         "finish 0: tool_calls\n",
+                         RAAF_OK, 1);
+}
+
 TEST(chat_tool_call_is_handed_over_once) {
     CHECK_CHAT(
         CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}")
@@ -499,59 +536,44 @@ TEST(chat_cached_tokens_have_two_spellings) {
         RAAF_OK);
 }
 
-static raaf_progress_t progress_after(const char *lines) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-    raaf_decoder_t decoder;
-    raaf_progress_t progress;
-
-    make_stream(&stream, lines, strlen(lines));
-    transcript_init(&transcript);
-    raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, transcript_delta, &transcript, 0, 0);
-    if (stream.len > 0) raaf_decoder_feed(&decoder, stream.bytes, stream.len);
-    progress = raaf_decoder_progress(&decoder);
-    raaf_decoder_free(&decoder);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return progress;
-}
-
 #define USAGE "{\"choices\":[],\"usage\":{}}\n"
 #define TWO_CHOICES "{\"choices\":[{\"index\":0,\"delta\":{}},{\"index\":1,\"delta\":{}}]}\n"
 #define FINISH_1 "{\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n"
 
 TEST(chat_answer_is_open_until_every_choice_has_its_finish_reason) {
-    CHECK_EQ_INT(progress_after(""), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after("{\"choices\":[]}"), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(USAGE), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(DELTA("\"content\":\"a\"")), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TWO_CHOICES FINISH("stop")), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TWO_CHOICES FINISH("stop") USAGE), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(FINISH("stop") TWO_CHOICES), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(FINISH("stop") USAGE TWO_CHOICES), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, ""), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, "{\"choices\":[]}"), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, USAGE), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, DELTA("\"content\":\"a\"")), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, TWO_CHOICES FINISH("stop")), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, TWO_CHOICES FINISH("stop") USAGE), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, FINISH("stop") TWO_CHOICES), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(CHAT, FINISH("stop") USAGE TWO_CHOICES), RAAF_PROGRESS_OPEN);
 }
 
 TEST(chat_answer_is_finished_with_its_last_finish_reason) {
-    CHECK_EQ_INT(progress_after(FINISH("stop")), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(TWO_CHOICES FINISH_1 FINISH("stop")), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(TWO_CHOICES FINISH_1 USAGE FINISH("stop")), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(USAGE FINISH("stop")), RAAF_PROGRESS_FINISHED);
-    CHECK_EQ_INT(progress_after(FINISH("stop") USAGE FINISH_1), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(CHAT, FINISH("stop")), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(CHAT, TWO_CHOICES FINISH_1 FINISH("stop")), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(CHAT, TWO_CHOICES FINISH_1 USAGE FINISH("stop")),
+                 RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(CHAT, USAGE FINISH("stop")), RAAF_PROGRESS_FINISHED);
+    CHECK_EQ_INT(lines_progress(CHAT, FINISH("stop") USAGE FINISH_1), RAAF_PROGRESS_FINISHED);
 }
 
 TEST(chat_answer_is_settled_with_usage_behind_its_last_finish_reason) {
-    CHECK_EQ_INT(progress_after(FINISH("stop") USAGE), RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after(TWO_CHOICES FINISH("stop") FINISH_1 USAGE), RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after("{\"usage\":{},\"choices\":[{\"finish_reason\":\"stop\"}]}"),
+    CHECK_EQ_INT(lines_progress(CHAT, FINISH("stop") USAGE), RAAF_PROGRESS_SETTLED);
+    CHECK_EQ_INT(lines_progress(CHAT, TWO_CHOICES FINISH("stop") FINISH_1 USAGE),
                  RAAF_PROGRESS_SETTLED);
-    CHECK_EQ_INT(progress_after(FINISH("stop") USAGE FINISH("stop")), RAAF_PROGRESS_SETTLED);
+    CHECK_EQ_INT(lines_progress(CHAT, "{\"usage\":{},\"choices\":[{\"finish_reason\":\"stop\"}]}"),
+                 RAAF_PROGRESS_SETTLED);
+    CHECK_EQ_INT(lines_progress(CHAT, FINISH("stop") USAGE FINISH("stop")), RAAF_PROGRESS_SETTLED);
 }
 
 TEST(chat_answer_is_done_with_its_terminal_mark) {
-    CHECK_EQ_INT(progress_after("[DONE]"), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after(" [DONE]\t "), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after(DELTA("\"content\":\"a\"") "[DONE]"), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after("{\"error\":\"x\"}"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(CHAT, "[DONE]"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(CHAT, " [DONE]\t "), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(CHAT, DELTA("\"content\":\"a\"") "[DONE]"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(CHAT, "{\"error\":\"x\"}"), RAAF_PROGRESS_DONE);
 }
 
 TEST(chat_answer_needs_a_finish_reason_or_the_terminal_mark) {
@@ -647,36 +669,11 @@ TEST(chat_error_is_valid_utf8) {
     CHECK_CHAT("@error a\xFF\xC3", "error message=a" FFFD FFFD ": \n", RAAF_PROVIDER_ERROR);
 }
 
-static size_t message_len;
-
-static int note_message(void *context, const raaf_delta_t *delta) {
-    CHECK_EQ_INT(delta->type, RAAF_CHUNK_ERROR);
-    CHECK(raaf_utf8_valid(delta->error_message.bytes, delta->error_message.len));
-    message_len = delta->error_message.len;
-    return RAAF_OK;
-}
-
-static void check_raw_message(const char *unit, size_t expected) {
-    raaf_buffer_t stream;
-    raaf_decoder_t decoder;
-
-    raaf_buffer_init(&stream, 1 << 20);
-    add_text(&stream, "event: error\ndata: x");
-    for (int i = 0; i < 5000; i++)
-        add_text(&stream, unit);
-    add_text(&stream, "\n\n");
-    raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, note_message, NULL, 0, 0);
-    CHECK_EQ_INT(raaf_decoder_feed(&decoder, stream.bytes, stream.len), RAAF_PROVIDER_ERROR);
-    CHECK_EQ_UINT(message_len, expected);
-    raaf_decoder_free(&decoder);
-    raaf_buffer_free(&stream);
-}
-
 TEST(chat_raw_error_is_cut_between_two_characters) {
-    check_raw_message("y", 4096);
-    check_raw_message("\xFF", 4096);
-    check_raw_message("\xC3\xA9", 4095);
-    check_raw_message("\xF0\x9F\x98\x80", 4093);
+    lines_check_raw_error(CHAT, "y", 4096);
+    lines_check_raw_error(CHAT, "\xFF", 4096);
+    lines_check_raw_error(CHAT, "\xC3\xA9", 4095);
+    lines_check_raw_error(CHAT, "\xF0\x9F\x98\x80", 4093);
 }
 
 /* ---- what is malformed hands over nothing ---- */
@@ -705,7 +702,7 @@ TEST(chat_answer_of_a_wrong_type_is_malformed) {
     };
 
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
-        check_lines(events[i], strlen(events[i]), "", 0, RAAF_INVALID_EVENT);
+        lines_check_known(CHAT, events[i], strlen(events[i]), "", 0, RAAF_INVALID_EVENT);
     }
 }
 
@@ -730,12 +727,12 @@ TEST(chat_event_without_any_data_passes) {
 static void repeat_choices(raaf_buffer_t *stream, int from, int to) {
     char text[80];
 
-    add_text(stream, "data: {\"choices\":[");
+    lines_add(stream, "data: {\"choices\":[");
     for (int i = from; i < to; i++) {
         snprintf(text, sizeof text, "%s{\"index\":%d}", i > from ? "," : "", i);
-        add_text(stream, text);
+        lines_add(stream, text);
     }
-    add_text(stream, "]}\n\n");
+    lines_add(stream, "]}\n\n");
 }
 
 TEST(chat_response_may_have_128_choices) {
@@ -746,12 +743,12 @@ TEST(chat_response_may_have_128_choices) {
     transcript_init(&transcript);
     repeat_choices(&stream, 0, 128);
     repeat_choices(&stream, 0, 128);
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_TRUNCATED);
+    CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_TRUNCATED);
     repeat_choices(&stream, 128, 129);
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_EVENT_TOO_LARGE);
     stream.len = 0;
     repeat_choices(&stream, 0, 129);
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_EVENT_TOO_LARGE);
     transcript_free(&transcript);
     raaf_buffer_free(&stream);
 }
@@ -759,12 +756,12 @@ TEST(chat_response_may_have_128_choices) {
 static void repeat_calls(raaf_buffer_t *stream, int from, int to) {
     char text[80];
 
-    add_text(stream, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[");
+    lines_add(stream, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[");
     for (int i = from; i < to; i++) {
         snprintf(text, sizeof text, "%s{\"index\":%d}", i > from ? "," : "", i * 1000003);
-        add_text(stream, text);
+        lines_add(stream, text);
     }
-    add_text(stream, "]}}]}\n\n");
+    lines_add(stream, "]}}]}\n\n");
 }
 
 TEST(chat_response_may_have_1024_tool_calls) {
@@ -774,34 +771,29 @@ TEST(chat_response_may_have_1024_tool_calls) {
     raaf_buffer_init(&stream, 1 << 20);
     transcript_init(&transcript);
     repeat_calls(&stream, 0, 1024);
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_TRUNCATED);
+    CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_TRUNCATED);
     CHECK_EQ_UINT(transcript.deltas, 1024);
     repeat_calls(&stream, 1024, 1025);
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_EVENT_TOO_LARGE);
     transcript_free(&transcript);
     raaf_buffer_free(&stream);
 }
 
 static int decode_call_with(const char *key, size_t len, size_t repeats) {
+    const char *const call = "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,";
     raaf_buffer_t stream;
-    transcript_t transcript;
-    char *text = malloc(len);
-    int rc;
+    char *text = lines_long_text(len);
 
-    memset(text, 'x', len);
     raaf_buffer_init(&stream, (size_t)1 << 30);
-    transcript_init(&transcript);
     for (size_t i = 0; i < repeats; i++) {
-        add_text(&stream, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,");
-        add_text(&stream, key);
-        raaf_buffer_append(&stream, text, len);
-        add_text(&stream, "\"}}]}}]}\n\n");
+        lines_add(&stream, "data: ");
+        lines_add(&stream, call);
+        lines_add(&stream, key);
+        lines_add(&stream, text);
+        lines_add(&stream, "\"}}]}}]}\n\n");
     }
-    rc = decode(&stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
     free(text);
-    return rc;
+    return lines_end_of(CHAT, &stream);
 }
 
 TEST(chat_labels_and_arguments_of_a_call_are_capped) {
@@ -815,20 +807,16 @@ TEST(chat_labels_and_arguments_of_a_call_are_capped) {
 }
 
 TEST(chat_id_of_a_call_is_capped) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-
     for (size_t len = 65536; len <= 65537; len++) {
+        raaf_buffer_t stream;
+        char *id = lines_long_text(len);
+
         raaf_buffer_init(&stream, 1 << 20);
-        transcript_init(&transcript);
-        add_text(&stream, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"");
-        for (size_t i = 0; i < len; i++)
-            add_text(&stream, "i");
-        add_text(&stream, "\"}]}}]}\n\n");
-        CHECK_EQ_INT(decode(&stream, 0, &transcript),
+        lines_add_list(&stream, "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"id\":\"", id, 1,
+                       "\"}]}}]}");
+        CHECK_EQ_INT(lines_end_of(CHAT, &stream),
                      len > 65536 ? RAAF_EVENT_TOO_LARGE : RAAF_TRUNCATED);
-        transcript_free(&transcript);
-        raaf_buffer_free(&stream);
+        free(id);
     }
 }
 
@@ -844,64 +832,13 @@ TEST(chat_id_of_a_call_is_capped) {
     "\"finish_reason\":\"length\"}],\"usage\":{\"total_tokens\":5}}\n[DONE]"
 
 TEST(chat_receiver_stops_the_stream_at_any_delta) {
-    raaf_buffer_t stream;
-    transcript_t whole;
-
-    make_stream(&stream, FULL, sizeof FULL - 1);
-    transcript_init(&whole);
-    CHECK_EQ_INT(decode(&stream, 0, &whole), RAAF_OK);
-    CHECK_EQ_UINT(whole.deltas, 11);
-    for (size_t stop = 1; stop <= whole.deltas; stop++) {
-        transcript_t transcript;
-
-        transcript_init(&transcript);
-        transcript.stop_after = stop;
-        CHECK_EQ_INT(decode(&stream, (int)stop % 3, &transcript), RAAF_STOP);
-        CHECK_EQ_UINT(transcript.deltas, stop);
-        CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, whole.text.bytes,
-                       transcript.text.len);
-        transcript_free(&transcript);
-    }
-    transcript_free(&whole);
-    raaf_buffer_free(&stream);
+    lines_check_stops(CHAT, FULL, 11);
 }
 
 TEST(chat_receiver_that_stops_at_an_error_is_obeyed) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-
-    make_stream(&stream, "{\"error\":\"x\"}", 13);
-    transcript_init(&transcript);
-    transcript.stop_after = 1;
-    CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_STOP);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-}
-
-static int count_deltas(void *context, const raaf_delta_t *delta) {
-    ++*(int *)context;
-    return RAAF_OK;
+    lines_check_stop_at_error(CHAT, "{\"error\":\"x\"}");
 }
 
 TEST(chat_reports_that_memory_ran_out) {
-    raaf_buffer_t stream;
-    int rc = RAAF_NO_MEMORY;
-    long allowed;
-
-    make_stream(&stream, FULL, sizeof FULL - 1);
-    for (allowed = 0; rc == RAAF_NO_MEMORY && allowed < 1000; allowed++) {
-        raaf_decoder_t decoder;
-        int deltas = 0;
-
-        raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, count_deltas, &deltas, 0, 0);
-        memory_runs_out_after(allowed);
-        raaf_decoder_feed(&decoder, stream.bytes, stream.len);
-        rc = raaf_decoder_finish(&decoder, true);
-        memory_is_back();
-        CHECK(rc == RAAF_NO_MEMORY || (rc == RAAF_OK && deltas == 11));
-        raaf_decoder_free(&decoder);
-    }
-    CHECK_EQ_INT(rc, RAAF_OK);
-    CHECK(allowed > 10);
-    raaf_buffer_free(&stream);
+    lines_check_memory(CHAT, FULL, RAAF_OK, 11, 10);
 }

@@ -329,9 +329,9 @@ TEST(family_reasoning_that_is_counted_within_the_answer_stays_so) {
         transcript_t transcript;
 
         snprintf(lines, sizeof lines, "%s{\"usage\":%s}\n", FINISH("stop"), usages[i]);
-        make_stream(&stream, lines, strlen(lines));
+        lines_make_stream(CHAT, &stream, lines, strlen(lines));
         transcript_init(&transcript);
-        CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_OK);
+        CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_OK);
         raaf_buffer_append(&transcript.text, "", 1);
         CHECK(strstr(transcript.text.bytes, " completion=9") != NULL);
         transcript_free(&transcript);
@@ -409,32 +409,14 @@ TEST(family_answer_may_end_with_the_mark_alone_or_with_the_reason_alone) {
 
 /* ---- caps, the receiver, memory ---- */
 
-static void repeat(raaf_buffer_t *stream, const char *head, const char *element, size_t times,
-                   const char *tail) {
-    add_text(stream, "data: ");
-    add_text(stream, head);
-    for (size_t i = 0; i < times; i++) {
-        if (i > 0) add_text(stream, ",");
-        add_text(stream, element);
-    }
-    add_text(stream, tail);
-    add_text(stream, "\n\n");
-}
-
 static int decode_repeated(const char *head, const char *element, size_t times, const char *tail,
                            size_t events) {
     raaf_buffer_t stream;
-    transcript_t transcript;
-    int rc;
 
     raaf_buffer_init(&stream, (size_t)1 << 30);
-    transcript_init(&transcript);
     for (size_t i = 0; i < events; i++)
-        repeat(&stream, head, element, times, tail);
-    rc = decode(&stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return rc;
+        lines_add_list(&stream, head, element, times, tail);
+    return lines_end_of(CHAT, &stream);
 }
 
 #define IN_DELTA(name) "{\"choices\":[{\"delta\":{\"" name "\":["
@@ -455,12 +437,9 @@ TEST(family_reasoning_details_of_a_response_are_capped) {
 }
 
 static int decode_long(const char *head, size_t len, const char *tail, size_t events) {
-    char *text = malloc(len + 1);
-    int rc;
+    char *text = lines_long_text(len);
+    const int rc = decode_repeated(head, text, 1, tail, events);
 
-    memset(text, 'x', len);
-    text[len] = '\0';
-    rc = decode_repeated(head, text, 1, tail, events);
     free(text);
     return rc;
 }
@@ -483,12 +462,12 @@ TEST(family_sources_of_a_response_are_capped) {
         transcript_init(&transcript);
         for (size_t i = 0; i < count; i++) {
             snprintf(source, sizeof source, "%s\"https://%zu\"", i > 0 ? "," : "", i);
-            add_text(&list, source);
+            lines_add(&list, source);
         }
         raaf_buffer_append(&list, "", 1);
-        repeat(&stream, "{\"citations\":[", list.bytes, 1, "]}");
-        repeat(&stream, "{\"citations\":[", list.bytes, 2, "]}");
-        CHECK_EQ_INT(decode(&stream, 0, &transcript),
+        lines_add_list(&stream, "{\"citations\":[", list.bytes, 1, "]}");
+        lines_add_list(&stream, "{\"citations\":[", list.bytes, 2, "]}");
+        CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript),
                      count > 1024 ? RAAF_EVENT_TOO_LARGE : RAAF_TRUNCATED);
         CHECK_EQ_UINT(transcript.deltas, 1024);
         transcript_free(&transcript);
@@ -497,11 +476,21 @@ TEST(family_sources_of_a_response_are_capped) {
     }
 }
 
-TEST(family_bytes_of_sources_are_capped) {
-    CHECK_EQ_INT(decode_long("{\"citations\":[\"", (4 << 20) - sizeof(size_t), "\"]}", 2),
-                 RAAF_TRUNCATED);
-    CHECK_EQ_INT(decode_long("{\"citations\":[\"", (4 << 20) - sizeof(size_t) + 1, "\"]}", 1),
-                 RAAF_EVENT_TOO_LARGE);
+TEST(family_source_of_a_list_that_is_too_long_to_be_kept_is_handed_over_once) {
+    const size_t len = (size_t)300 << 10;
+    char *url = lines_long_text(len);
+    raaf_buffer_t stream;
+    transcript_t transcript;
+
+    raaf_buffer_init(&stream, 1 << 20);
+    transcript_init(&transcript);
+    for (int i = 0; i < 3; i++)
+        lines_add_list(&stream, "{\"citations\":[\"", url, 1, "\"]}");
+    CHECK_EQ_INT(lines_decode_known(CHAT, &stream, 0, &transcript), RAAF_TRUNCATED);
+    CHECK_EQ_UINT(transcript.deltas, 1);
+    transcript_free(&transcript);
+    raaf_buffer_free(&stream);
+    free(url);
 }
 
 #define FULL                                                                                       \
@@ -529,52 +518,9 @@ TEST(family_bytes_of_sources_are_capped) {
 #define FULL_DELTAS 17
 
 TEST(family_receiver_stops_the_stream_at_any_delta) {
-    raaf_buffer_t stream;
-    transcript_t whole;
-
-    make_stream(&stream, FULL, sizeof FULL - 1);
-    transcript_init(&whole);
-    CHECK_EQ_INT(decode(&stream, 0, &whole), RAAF_OK);
-    CHECK_EQ_UINT(whole.deltas, FULL_DELTAS);
-    for (size_t stop = 1; stop <= whole.deltas; stop++) {
-        transcript_t transcript;
-
-        transcript_init(&transcript);
-        transcript.stop_after = stop;
-        CHECK_EQ_INT(decode(&stream, (int)stop % 3, &transcript), RAAF_STOP);
-        CHECK_EQ_UINT(transcript.deltas, stop);
-        CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, whole.text.bytes,
-                       transcript.text.len);
-        transcript_free(&transcript);
-    }
-    transcript_free(&whole);
-    raaf_buffer_free(&stream);
-}
-
-static int count_deltas(void *context, const raaf_delta_t *delta) {
-    ++*(int *)context;
-    return RAAF_OK;
+    lines_check_stops(CHAT, FULL, FULL_DELTAS);
 }
 
 TEST(family_reports_that_memory_ran_out) {
-    raaf_buffer_t stream;
-    int rc = RAAF_NO_MEMORY;
-    long allowed;
-
-    make_stream(&stream, FULL, sizeof FULL - 1);
-    for (allowed = 0; rc == RAAF_NO_MEMORY && allowed < 1000; allowed++) {
-        raaf_decoder_t decoder;
-        int deltas = 0;
-
-        raaf_decoder_init(&decoder, &raaf_dialect_openai_chat, count_deltas, &deltas, 0, 0);
-        memory_runs_out_after(allowed);
-        raaf_decoder_feed(&decoder, stream.bytes, stream.len);
-        rc = raaf_decoder_finish(&decoder, true);
-        memory_is_back();
-        CHECK(rc == RAAF_NO_MEMORY || (rc == RAAF_OK && deltas == FULL_DELTAS));
-        raaf_decoder_free(&decoder);
-    }
-    CHECK_EQ_INT(rc, RAAF_OK);
-    CHECK(allowed > 20);
-    raaf_buffer_free(&stream);
+    lines_check_memory(CHAT, FULL, RAAF_OK, FULL_DELTAS, 20);
 }

@@ -1,95 +1,11 @@
 #include "check.h"
 #include "failing_malloc.h"
 #include "buffer.c"
-#include "decoder.h"
+#include "dialect_lines.h"
 #include "dialect_openai_responses.h"
-#include "random_numbers.h"
-#include "transcript.h"
 
-#define FFFD "\xEF\xBF\xBD"
-
-static void add_text(raaf_buffer_t *stream, const char *text) {
-    raaf_buffer_append(stream, text, strlen(text));
-}
-
-/* ---- a stream of events, one a line; a line "@name data" is an event so named ---- */
-
-static void add_event(raaf_buffer_t *stream, const char *line, size_t len) {
-    if (len > 0 && line[0] == '@') {
-        const char *space = memchr(line, ' ', len);
-
-        add_text(stream, "event: ");
-        raaf_buffer_append(stream, line + 1, (size_t)(space - line) - 1);
-        add_text(stream, "\n");
-        len -= (size_t)(space + 1 - line);
-        line = space + 1;
-    }
-    add_text(stream, "data: ");
-    raaf_buffer_append(stream, line, len);
-    add_text(stream, "\n\n");
-}
-
-/* At most [events] of them. */
-static void make_stream(raaf_buffer_t *stream, const char *lines, size_t len, size_t events) {
-    const char *end = lines + len;
-
-    raaf_buffer_init(stream, (size_t)1 << 28);
-    for (const char *at = lines; at < end && events > 0; events--) {
-        const char *line_end = memchr(at, '\n', (size_t)(end - at));
-
-        if (line_end == NULL) line_end = end;
-        add_event(stream, at, (size_t)(line_end - at));
-        at = line_end + 1;
-    }
-}
-
-/* [step] bytes a feed; 0: whole; below 0: random pieces. Returns why the stream ended. */
-static int decode_with(const raaf_buffer_t *stream, int step, transcript_t *transcript,
-                       bool raw_events) {
-    uint64_t random = 4242 - (uint64_t)step;
-    raaf_decoder_t decoder;
-    int rc = RAAF_OK;
-
-    CHECK_EQ_INT(raaf_decoder_init(&decoder, &raaf_dialect_openai_responses, transcript_delta,
-                                   transcript, 0, 0),
-                 RAAF_OK);
-    decoder.raw_events = raw_events;
-    for (size_t at = 0; at < stream->len && rc == RAAF_OK;) {
-        size_t part = stream->len - at;
-
-        if (step > 0 && (size_t)step < part) part = (size_t)step;
-        if (step < 0) part = random_below(&random, part < 40 ? part + 1 : 40);
-        rc = raaf_decoder_feed(&decoder, stream->bytes + at, part);
-        at += part;
-    }
-    rc = raaf_decoder_finish(&decoder, true);
-    raaf_decoder_free(&decoder);
-    return rc;
-}
-
-static int decode(const raaf_buffer_t *stream, int step, transcript_t *transcript) {
-    return decode_with(stream, step, transcript, false);
-}
-
-static void check_lines(const char *lines, size_t len, const char *expected, size_t expected_len,
-                        int expected_rc) {
-    raaf_buffer_t stream;
-
-    make_stream(&stream, lines, len, SIZE_MAX);
-    for (int step = -4; step <= 3; step++) {
-        transcript_t transcript;
-
-        transcript_init(&transcript);
-        CHECK_EQ_INT(decode(&stream, step, &transcript), expected_rc);
-        CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, expected, expected_len);
-        CHECK(!transcript.invalid);
-        transcript_free(&transcript);
-    }
-    raaf_buffer_free(&stream);
-}
-
-#define CHECK_RESPONSES(lines, expected, rc)                                                       \
-    check_lines((lines), sizeof(lines) - 1, (expected), sizeof(expected) - 1, (rc))
+#define RESPONSES (&raaf_dialect_openai_responses)
+#define CHECK_RESPONSES(lines, expected, rc) CHECK_KNOWN_LINES(RESPONSES, lines, expected, rc)
 
 #define EVENT(type, fields) "{\"type\":\"response." type "\"," fields "}\n"
 #define TEXT(text) EVENT("output_text.delta", "\"output_index\":0,\"delta\":\"" text "\"")
@@ -489,9 +405,10 @@ TEST(responses_call_without_a_call_id_is_not_handed_over_twice) {
     const char call[] = DONE("0", "{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"1\"}")
         COMPLETED_WITH("{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"1\"}");
 
-    check_lines(call, sizeof call - 1,
-                "tool_call_delta 0 #0  f: 1\ntool_call 0 #0  f: 1\n" FINISHED,
-                sizeof "tool_call_delta 0 #0  f: 1\ntool_call 0 #0  f: 1\n" FINISHED - 1, RAAF_OK);
+    lines_check_known(RESPONSES, call, sizeof call - 1,
+                      "tool_call_delta 0 #0  f: 1\ntool_call 0 #0  f: 1\n" FINISHED,
+                      sizeof "tool_call_delta 0 #0  f: 1\ntool_call 0 #0  f: 1\n" FINISHED - 1,
+                      RAAF_OK);
 }
 
 TEST(responses_call_that_was_cut_off_is_no_call) {
@@ -513,6 +430,21 @@ TEST(responses_call_that_was_cut_off_is_no_call) {
                         "{\"type\":\"function_call\",\"call_id\":\"a\",\"status\":\"incomplete\"}"),
                     "tool_call_delta 0 #0 a f: \ntool_call_delta 0 #0 a f: {\"x\n" FINISHED,
                     RAAF_OK);
+}
+
+TEST(responses_call_that_may_have_lost_a_piece_is_what_its_end_says_or_none) {
+    lines_check_skipping(&raaf_dialect_openai_responses,
+                         ADDED("0", CALL("a", "rm", "")) ARGUMENTS(
+                             "0", "{\\\"path\\\":\\\"a") "{\"type\n" ARGUMENTS("0", "\\\"}")
+                             DONE("0", CALL("a", "rm", "{\\\"path\\\":\\\"a/b\\\"}")) COMPLETED,
+                         "tool_call_delta 0 #0 a rm: \ntool_call_delta 0 #0 a rm: {\"path\":\"a\n"
+                         "tool_call_delta 0 #0 a rm: \"}\n"
+                         "tool_call 0 #0 a rm: {\"path\":\"a/b\"}\n" FINISHED,
+                         RAAF_OK, 1);
+    lines_check_skipping(&raaf_dialect_openai_responses,
+                         ADDED("0", CALL("a", "rm", "")) "{\"type\n" ARGUMENTS("0", "{}") COMPLETED,
+                         "tool_call_delta 0 #0 a rm: \ntool_call_delta 0 #0 a rm: {}\n" FINISHED,
+                         RAAF_OK, 1);
 }
 
 TEST(responses_call_without_its_end_is_no_call_of_an_incomplete_response) {
@@ -662,33 +594,16 @@ TEST(responses_done_mark_means_nothing) {
                     RAAF_OK);
 }
 
-static raaf_progress_t progress_after(const char *lines) {
-    transcript_t transcript;
-    raaf_buffer_t stream;
-    raaf_decoder_t decoder;
-    raaf_progress_t progress;
-
-    make_stream(&stream, lines, strlen(lines), SIZE_MAX);
-    transcript_init(&transcript);
-    raaf_decoder_init(&decoder, &raaf_dialect_openai_responses, transcript_delta, &transcript, 0,
-                      0);
-    raaf_decoder_feed(&decoder, stream.bytes, stream.len);
-    progress = raaf_decoder_progress(&decoder);
-    raaf_decoder_free(&decoder);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return progress;
-}
-
 TEST(responses_answer_is_open_until_its_last_event) {
-    CHECK_EQ_INT(progress_after(""), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TEXT("a") DONE("0", MESSAGE(OUTPUT_TEXT("a")))),
+    CHECK_EQ_INT(lines_progress(RESPONSES, ""), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(RESPONSES, TEXT("a") DONE("0", MESSAGE(OUTPUT_TEXT("a")))),
                  RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(TEXT("a") "[DONE]\n"), RAAF_PROGRESS_OPEN);
-    CHECK_EQ_INT(progress_after(COMPLETED), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after(EVENT("incomplete", "\"response\":{}")), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after(EVENT("failed", "\"response\":{}")), RAAF_PROGRESS_DONE);
-    CHECK_EQ_INT(progress_after("{\"type\":\"error\"}"), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(RESPONSES, TEXT("a") "[DONE]\n"), RAAF_PROGRESS_OPEN);
+    CHECK_EQ_INT(lines_progress(RESPONSES, COMPLETED), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(RESPONSES, EVENT("incomplete", "\"response\":{}")),
+                 RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(RESPONSES, EVENT("failed", "\"response\":{}")), RAAF_PROGRESS_DONE);
+    CHECK_EQ_INT(lines_progress(RESPONSES, "{\"type\":\"error\"}"), RAAF_PROGRESS_DONE);
 }
 
 /* ---- errors ---- */
@@ -817,35 +732,22 @@ TEST(responses_events_that_say_nothing_are_raw_where_asked) {
         "raw 0: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\"}}\n"
         "content 0: a\nraw 0: {\"x\":1}\n"
         "raw 0: {\"type\":\"response.web_search_call.searching\",\"item_id\":\"ws\"}\n" FINISHED;
-    raaf_buffer_t stream;
-    transcript_t transcript;
 
-    make_stream(&stream, lines, sizeof lines - 1, SIZE_MAX);
-    transcript_init(&transcript);
-    CHECK_EQ_INT(decode_with(&stream, 0, &transcript, true), RAAF_OK);
-    CHECK_EQ_STR(transcript.text.bytes, transcript.text.len, expected);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
+    CHECK_LINES(RESPONSES, lines, expected, RAAF_OK);
 }
 
 /* ---- caps ---- */
 
 static int decode_repeated(const char *format, int times) {
     raaf_buffer_t stream;
-    transcript_t transcript;
     char text[200];
-    int rc;
 
     raaf_buffer_init(&stream, (size_t)1 << 28);
-    transcript_init(&transcript);
     for (int i = 0; i < times; i++) {
         snprintf(text, sizeof text, format, i);
-        add_event(&stream, text, strlen(text));
+        lines_add_event(&stream, text, strlen(text));
     }
-    rc = decode(&stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return rc;
+    return lines_end_of(RESPONSES, &stream);
 }
 
 TEST(responses_may_have_1024_items) {
@@ -866,25 +768,12 @@ TEST(responses_may_have_4096_texts) {
     CHECK_EQ_INT(decode_repeated(text, 4097), RAAF_EVENT_TOO_LARGE);
 }
 
-static int decode_list(const char *before, const char *element, int times, const char *behind) {
+static int decode_list(const char *before, const char *element, size_t times, const char *behind) {
     raaf_buffer_t stream;
-    transcript_t transcript;
-    int rc;
 
     raaf_buffer_init(&stream, (size_t)1 << 28);
-    transcript_init(&transcript);
-    add_text(&stream, "data: ");
-    add_text(&stream, before);
-    for (int i = 0; i < times; i++) {
-        if (i > 0) add_text(&stream, ",");
-        add_text(&stream, element);
-    }
-    add_text(&stream, behind);
-    add_text(&stream, "\n\n");
-    rc = decode(&stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
-    return rc;
+    lines_add_list(&stream, before, element, times, behind);
+    return lines_end_of(RESPONSES, &stream);
 }
 
 TEST(responses_event_may_have_1024_items_and_65536_pieces) {
@@ -898,31 +787,19 @@ TEST(responses_event_may_have_1024_items_and_65536_pieces) {
 }
 
 static int decode_long(const char *before, size_t len, const char *behind) {
-    raaf_buffer_t stream;
-    transcript_t transcript;
-    char *text = malloc(len);
-    int rc;
+    char *text = lines_long_text(len);
+    const int rc = decode_list(before, text, 1, behind);
 
-    memset(text, 'x', len);
-    raaf_buffer_init(&stream, (size_t)1 << 28);
-    transcript_init(&transcript);
-    add_text(&stream, "data: {\"type\":\"response.");
-    add_text(&stream, before);
-    raaf_buffer_append(&stream, text, len);
-    add_text(&stream, behind);
-    add_text(&stream, "\n\n");
-    rc = decode(&stream, 0, &transcript);
-    transcript_free(&transcript);
-    raaf_buffer_free(&stream);
     free(text);
     return rc;
 }
 
 TEST(responses_labels_are_capped) {
-    const char *name =
-        "output_item.added\",\"item\":{\"type\":\"function_call\",\"call_id\":\"a\",\"name\":\"";
-    const char *call_id = "output_item.added\",\"item\":{\"type\":\"function_call\",\"call_id\":\"";
-    const char *id = "output_item.added\",\"item\":{\"id\":\"";
+    const char *name = "{\"type\":\"response.output_item.added\",\"item\":{\"type\":\"function_"
+                       "call\",\"call_id\":\"a\",\"name\":\"";
+    const char *call_id = "{\"type\":\"response.output_item.added\",\"item\":{\"type\":\"function_"
+                          "call\",\"call_id\":\"";
+    const char *id = "{\"type\":\"response.output_item.added\",\"item\":{\"id\":\"";
 
     CHECK_EQ_INT(decode_long(name, 65536, "\"}}"), RAAF_TRUNCATED);
     CHECK_EQ_INT(decode_long(name, 65537, "\"}}"), RAAF_EVENT_TOO_LARGE);
@@ -965,14 +842,22 @@ static bool says(const transcript_t *transcript, const char *text) {
     return all->len > 0 && memmem(all->bytes, all->len, text, strlen(text)) != NULL;
 }
 
+static size_t length_of(const char *lines, size_t count) {
+    const char *end = lines;
+
+    for (size_t i = 0; i < count; i++)
+        end = strchr(end, '\n') + 1;
+    return (size_t)(end - lines);
+}
+
 TEST(responses_cut_after_any_event_but_the_last_are_truncated) {
     for (size_t events = 0; events <= FULL_EVENTS; events++) {
         raaf_buffer_t stream;
         transcript_t transcript;
 
-        make_stream(&stream, FULL, sizeof FULL - 1, events);
+        lines_make_stream(RESPONSES, &stream, FULL, length_of(FULL, events));
         transcript_init(&transcript);
-        CHECK_EQ_INT(decode(&stream, 0, &transcript),
+        CHECK_EQ_INT(lines_decode_known(RESPONSES, &stream, 0, &transcript),
                      events == FULL_EVENTS ? RAAF_OK : RAAF_TRUNCATED);
         CHECK_EQ_INT(says(&transcript, "tool_call 0 "), events >= 13);
         CHECK_EQ_UINT(transcript.deltas, deltas_after[events]);
@@ -982,80 +867,20 @@ TEST(responses_cut_after_any_event_but_the_last_are_truncated) {
 }
 
 TEST(responses_receiver_stops_the_stream_at_any_delta) {
-    raaf_buffer_t stream;
-    transcript_t whole;
-
-    make_stream(&stream, FULL, sizeof FULL - 1, SIZE_MAX);
-    transcript_init(&whole);
-    CHECK_EQ_INT(decode(&stream, 0, &whole), RAAF_OK);
-    CHECK_EQ_UINT(whole.deltas, FULL_DELTAS);
-    for (size_t stop = 1; stop <= whole.deltas; stop++) {
-        transcript_t transcript;
-
-        transcript_init(&transcript);
-        transcript.stop_after = stop;
-        CHECK_EQ_INT(decode(&stream, (int)stop % 3, &transcript), RAAF_STOP);
-        CHECK_EQ_UINT(transcript.deltas, stop);
-        CHECK_EQ_BYTES(transcript.text.bytes, transcript.text.len, whole.text.bytes,
-                       transcript.text.len);
-        transcript_free(&transcript);
-    }
-    transcript_free(&whole);
-    raaf_buffer_free(&stream);
+    lines_check_stops(RESPONSES, FULL, FULL_DELTAS);
 }
 
 TEST(responses_receiver_that_stops_at_an_error_is_obeyed) {
-    const char *const errors[] = {"{\"type\":\"error\"}", "@error x", FAILED("\"x\":1")};
-
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        raaf_buffer_t stream;
-        transcript_t transcript;
-
-        make_stream(&stream, errors[i], strlen(errors[i]), SIZE_MAX);
-        transcript_init(&transcript);
-        transcript.stop_after = 1;
-        CHECK_EQ_INT(decode(&stream, 0, &transcript), RAAF_STOP);
-        transcript_free(&transcript);
-        raaf_buffer_free(&stream);
-    }
-}
-
-static int count_deltas(void *context, const raaf_delta_t *delta) {
-    ++*(int *)context;
-    return RAAF_OK;
-}
-
-static void check_memory(const char *lines, size_t len, int expected_rc, int expected_deltas) {
-    raaf_buffer_t stream;
-    int rc = RAAF_NO_MEMORY;
-    long allowed;
-
-    make_stream(&stream, lines, len, SIZE_MAX);
-    for (allowed = 0; rc == RAAF_NO_MEMORY && allowed < 1000; allowed++) {
-        raaf_decoder_t decoder;
-        int deltas = 0;
-
-        raaf_decoder_init(&decoder, &raaf_dialect_openai_responses, count_deltas, &deltas, 0, 0);
-        memory_runs_out_after(allowed);
-        raaf_decoder_feed(&decoder, stream.bytes, stream.len);
-        rc = raaf_decoder_finish(&decoder, true);
-        memory_is_back();
-        CHECK(rc == RAAF_NO_MEMORY || (rc == expected_rc && deltas == expected_deltas));
-        raaf_decoder_free(&decoder);
-    }
-    CHECK_EQ_INT(rc, expected_rc);
-    CHECK(allowed > 1);
-    raaf_buffer_free(&stream);
+    lines_check_stop_at_error(RESPONSES, "{\"type\":\"error\"}");
+    lines_check_stop_at_error(RESPONSES, "@error x");
+    lines_check_stop_at_error(RESPONSES, FAILED("\"x\":1"));
 }
 
 TEST(responses_report_that_memory_ran_out) {
-    check_memory(FULL, sizeof FULL - 1, RAAF_OK, FULL_DELTAS);
-    check_memory(
-        COMPLETED_WITH(SEARCH "," CALL("a", "f", "1") "," MESSAGE(OUTPUT_TEXT("x"))),
-        sizeof(COMPLETED_WITH(SEARCH "," CALL("a", "f", "1") "," MESSAGE(OUTPUT_TEXT("x")))) - 1,
-        RAAF_OK, 6);
-    check_memory(TEXT("a\xE2") "@error x", sizeof(TEXT("a\xE2") "@error x") - 1,
-                 RAAF_PROVIDER_ERROR, 3);
-    check_memory("{\"error\":{\"message\":\"m\"}}", sizeof "{\"error\":{\"message\":\"m\"}}" - 1,
-                 RAAF_PROVIDER_ERROR, 1);
+    lines_check_memory(RESPONSES, FULL, RAAF_OK, FULL_DELTAS, 1);
+    lines_check_memory(RESPONSES,
+                       COMPLETED_WITH(SEARCH "," CALL("a", "f", "1") "," MESSAGE(OUTPUT_TEXT("x"))),
+                       RAAF_OK, 6, 1);
+    lines_check_memory(RESPONSES, TEXT("a\xE2") "@error x", RAAF_PROVIDER_ERROR, 3, 1);
+    lines_check_memory(RESPONSES, "{\"error\":{\"message\":\"m\"}}", RAAF_PROVIDER_ERROR, 1, 1);
 }

@@ -34,3 +34,9 @@ TEST(result_codes_of_failures_are_negative_and_success_is_zero) {
         CHECK(codes[i].text[strlen(codes[i].text) - 1] != '.');
     }
 }
+
+TEST(result_code_of_a_cap_is_the_events_and_any_other_stays) {
+    CHECK_EQ_INT(raaf_capped(RAAF_BODY_TOO_LARGE), RAAF_EVENT_TOO_LARGE);
+    CHECK_EQ_INT(raaf_capped(RAAF_NO_MEMORY), RAAF_NO_MEMORY);
+    CHECK_EQ_INT(raaf_capped(RAAF_OK), RAAF_OK);
+}

@@ -39,6 +39,22 @@ TEST(table_grows_to_any_number_and_keeps_what_it_has) {
     CHECK_EQ_PTR(raaf_socket_table_find(&table, 0), NULL);
 }
 
+TEST(table_knows_for_whom_sockets_are_connecting) {
+    raaf_socket_table_t table;
+
+    raaf_socket_table_init(&table);
+    CHECK(raaf_socket_table_opened(&table, 3, 7));
+    CHECK(raaf_socket_table_opened(&table, 4, 8));
+    CHECK(raaf_socket_table_opened(&table, 5, 7));
+    raaf_socket_table_connected(&table, 7);
+    CHECK_EQ_UINT(raaf_socket_table_find(&table, 3)->owner, 0);
+    CHECK_EQ_UINT(raaf_socket_table_find(&table, 4)->owner, 8);
+    CHECK_EQ_UINT(raaf_socket_table_find(&table, 5)->owner, 0);
+    CHECK(raaf_socket_table_opened(&table, 3, 7)); /* another one */
+    CHECK_EQ_UINT(raaf_socket_table_find(&table, 3)->owner, 7);
+    raaf_socket_table_free(&table);
+}
+
 TEST(table_stays_whole_without_memory) {
     raaf_socket_table_t table;
 

@@ -51,6 +51,56 @@ TEST(tool_calls_join_their_fragments) {
                 "tool_call 0 #0 call_a weather: {\"city\":\"Rome\"}\n");
 }
 
+TEST(tool_calls_that_are_torn_are_not_handed_over) {
+    bench_t bench;
+
+    begin(&bench);
+    raaf_tool_call_add(call_of(&bench, 0, "a", "f"), slice("{}"), &bench.sink);
+    CHECK_EQ_INT(raaf_tool_calls_close(&bench.calls, 0, &bench.sink), RAAF_OK);
+    raaf_tool_call_add(call_of(&bench, 1, "b", "f"), slice("{"), &bench.sink);
+    raaf_tool_calls_tear(&bench.calls);
+    raaf_tool_call_add(call_of(&bench, 2, "c", "f"), slice("{}"), &bench.sink);
+    raaf_tool_call_add(call_of(&bench, 3, "d", "f"), slice("{}}"), &bench.sink);
+    raaf_tool_call_add(call_of(&bench, 4, "e", "f"), slice(""), &bench.sink);
+    CHECK_EQ_INT(raaf_tool_calls_tear_cut_off(&bench.calls, 1), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_calls_tear_cut_off(&bench.calls, 0), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_calls_close(&bench.calls, 0, &bench.sink), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_call_mend(raaf_tool_calls_at(&bench.calls, 1), slice("[]")), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_calls_close(&bench.calls, 0, &bench.sink), RAAF_OK);
+    end(&bench, "tool_call_delta 0 #0 a f: {}\ntool_call 0 #0 a f: {}\n"
+                "tool_call_delta 0 #1 b f: {\ntool_call_delta 0 #2 c f: {}\n"
+                "tool_call_delta 0 #3 d f: {}}\ntool_call_delta 0 #4 e f: \n"
+                "tool_call 0 #2 c f: {}\ntool_call 0 #1 b f: []\n");
+}
+
+static int count_delta(void *context, const raaf_delta_t *delta) {
+    return RAAF_OK;
+}
+
+TEST(tool_calls_that_are_open_share_one_cap) {
+    const size_t most = RAAF_TOOL_CALLS_MAX_ARGUMENTS, count = RAAF_TOOL_CALLS_MAX_OPEN / most;
+    char *text = malloc(most);
+    raaf_tool_calls_t calls;
+    raaf_delta_sink_t sink;
+    raaf_tool_call_t *call;
+
+    memset(text, 'x', most);
+    raaf_tool_calls_init(&calls);
+    raaf_delta_sink_init(&sink, count_delta, NULL);
+    for (size_t i = 0; i < count; i++) {
+        CHECK_EQ_INT(raaf_tool_calls_begin(&calls, 0, (int64_t)i, &call), RAAF_OK);
+        CHECK_EQ_INT(raaf_tool_call_add(call, (raaf_slice_t){text, most}, &sink), RAAF_OK);
+    }
+    CHECK_EQ_INT(raaf_tool_call_close(call, &sink), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_calls_begin(&calls, 0, 100, &call), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_call_add(call, (raaf_slice_t){text, most}, &sink), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_calls_begin(&calls, 0, 101, &call), RAAF_OK);
+    CHECK_EQ_INT(raaf_tool_call_add(call, slice("x"), &sink), RAAF_EVENT_TOO_LARGE);
+    raaf_tool_calls_free(&calls);
+    raaf_delta_sink_free(&sink);
+    free(text);
+}
+
 TEST(tool_calls_are_closed_in_the_order_in_which_they_began_and_by_choice) {
     bench_t bench;
     raaf_tool_call_t *other;

@@ -6,17 +6,12 @@
 
 #include <string.h>
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
     return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
 }
 
 static int append(raaf_buffer_t *buffer, raaf_slice_t slice) {
-    return capped(raaf_buffer_append(buffer, slice.bytes, slice.len));
+    return raaf_capped(raaf_buffer_append(buffer, slice.bytes, slice.len));
 }
 
 static int append_text(raaf_buffer_t *buffer, const char *text) {
@@ -40,6 +35,10 @@ void raaf_anthropic_block_free(raaf_anthropic_block_t *block) {
     raaf_buffer_free(&block->text);
     raaf_buffer_free(&block->pieces);
     raaf_buffer_free(&block->members);
+}
+
+size_t raaf_anthropic_block_kept(const raaf_anthropic_block_t *block) {
+    return block->start.len + block->text.len + block->pieces.len + block->members.len;
 }
 
 /* ---- what comes in ---- */
@@ -90,7 +89,7 @@ int raaf_anthropic_block_say(raaf_anthropic_block_t *block, raaf_slice_t text,
         return raaf_delta_sink_text(sink, chunk_type(block), 0, &block->open_text, text.bytes,
                                     text.len);
     }
-    rc = capped(raaf_utf8_repair(&block->open_text, text.bytes, text.len, &block->text));
+    rc = raaf_capped(raaf_utf8_repair(&block->open_text, text.bytes, text.len, &block->text));
     return rc == RAAF_OK ? hand_over_text(block, start, sink) : rc;
 }
 
@@ -105,7 +104,8 @@ int raaf_anthropic_block_cite(raaf_anthropic_block_t *block, raaf_slice_t citati
 }
 
 int raaf_anthropic_block_input(raaf_anthropic_block_t *block, raaf_slice_t piece) {
-    return capped(raaf_utf8_repair(&block->open_piece, piece.bytes, piece.len, &block->pieces));
+    return raaf_capped(
+        raaf_utf8_repair(&block->open_piece, piece.bytes, piece.len, &block->pieces));
 }
 
 static int append_member(raaf_buffer_t *members, const char *key) {
@@ -118,7 +118,7 @@ static int append_member(raaf_buffer_t *members, const char *key) {
 static int append_text_member(raaf_buffer_t *members, const char *key, raaf_slice_t text) {
     const int rc = append_member(members, key);
 
-    return rc == RAAF_OK ? capped(raaf_json_text_string(members, text)) : rc;
+    return rc == RAAF_OK ? raaf_capped(raaf_json_text_string(members, text)) : rc;
 }
 
 static int note_text(raaf_anthropic_block_t *block, const raaf_anthropic_said_t *said,
@@ -137,23 +137,6 @@ int raaf_anthropic_block_note(raaf_anthropic_block_t *block, const raaf_anthropi
 }
 
 /* ---- the block as a PART ---- */
-
-static int ignore_value(void *context, uint8_t field, const raaf_json_value_t *value) {
-    return RAAF_OK;
-}
-
-/* Returns RAAF_OK for one JSON object, RAAF_NO_MEMORY, or that it is none. */
-static int check_object(raaf_slice_t json) {
-    static const raaf_json_field_t rows[] = {RAAF_JSON_FIELD(RAAF_JSON_ROOT, 2, "-")};
-    static const raaf_json_table_t table = {.rows = rows, .count = 1};
-    raaf_json_reader_t reader;
-    int rc;
-
-    raaf_json_reader_init(&reader, &table);
-    rc = raaf_json_read(&reader, json.bytes, json.len, ignore_value, NULL);
-    raaf_json_reader_free(&reader);
-    return rc;
-}
 
 /* What is said of the block besides its start: the members of an object. */
 static int collect_members(raaf_anthropic_block_t *block) {
@@ -206,19 +189,31 @@ int raaf_anthropic_block_end_text(raaf_anthropic_block_t *block, raaf_delta_sink
     if (!block->keeps_text) {
         return raaf_delta_sink_end_text(sink, chunk_type(block), 0, &block->open_text);
     }
-    rc = capped(raaf_utf8_finish(&block->open_text, &block->text));
+    rc = raaf_capped(raaf_utf8_finish(&block->open_text, &block->text));
     return rc == RAAF_OK ? hand_over_text(block, start, sink) : rc;
 }
 
 /* A block of a server tool whose input is no object was cut off: nobody could take it back. */
 static int end_other(raaf_anthropic_block_t *block, raaf_delta_sink_t *sink) {
-    int rc = capped(raaf_utf8_finish(&block->open_piece, &block->pieces));
+    int rc = raaf_capped(raaf_utf8_finish(&block->open_piece, &block->pieces));
 
     if (rc == RAAF_OK && block->pieces.len > 0) {
-        rc = check_object(slice_of(&block->pieces));
+        rc = raaf_json_check(block->pieces.bytes, block->pieces.len);
         if (rc != RAAF_OK) return rc == RAAF_NO_MEMORY ? rc : RAAF_OK;
     }
     return rc == RAAF_OK ? hand_over_part(block, sink) : rc;
+}
+
+int raaf_anthropic_block_check_call(const raaf_anthropic_block_t *block,
+                                    const raaf_tool_call_t *call) {
+    const raaf_slice_t arguments = slice_of(&call->arguments);
+    int rc;
+
+    if (call->torn) return RAAF_OK; /* nothing can make it whole */
+    if (arguments.len == 0) return block->pieces.len > sizeof "{}" - 1 ? RAAF_OK : RAAF_STOP;
+    rc = raaf_json_check(arguments.bytes, arguments.len);
+    if (rc == RAAF_INVALID_EVENT) return RAAF_OK; /* no object, but whole */
+    return rc == RAAF_OK || rc == RAAF_NO_MEMORY ? rc : RAAF_STOP;
 }
 
 /* A call without arguments has those of its start; of no start at all, none is {}. */
@@ -232,8 +227,10 @@ static int complete_arguments(const raaf_anthropic_block_t *block, raaf_tool_cal
 
 static int end_tool_use(raaf_anthropic_block_t *block, raaf_tool_call_t *call,
                         raaf_delta_sink_t *sink) {
-    int rc = complete_arguments(block, call, sink);
+    int rc;
 
+    if (call->torn) return RAAF_OK;
+    rc = complete_arguments(block, call, sink);
     if (rc == RAAF_OK && block->is_special) {
         block->pieces.len = 0;
         rc = append(&block->pieces, slice_of(&call->arguments));

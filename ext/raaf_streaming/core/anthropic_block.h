@@ -20,6 +20,7 @@ typedef struct raaf_anthropic_block {
     bool keeps_text; /* for the PART: thinking, and text that may have citations */
     bool has_text;   /* some was said */
     bool is_special; /* a tool call that is a PART too */
+    bool stopped;    /* a tool call that is over, and that nothing has shown to be whole yet */
     raaf_utf8_carry_t open_text;
     raaf_utf8_carry_t open_piece;
     raaf_buffer_t start;  /* as it was sent: JSON */
@@ -60,9 +61,19 @@ int raaf_anthropic_block_note(raaf_anthropic_block_t *block, const raaf_anthropi
 /* Its text is at its end. */
 int raaf_anthropic_block_end_text(raaf_anthropic_block_t *block, raaf_delta_sink_t *sink);
 
+/*
+ * Whether the arguments of a tool_use are written to their end: the end of its block does not say
+ * so. Return values: RAAF_OK: they are; RAAF_STOP: it depends on what follows; RAAF_NO_MEMORY.
+ */
+int raaf_anthropic_block_check_call(const raaf_anthropic_block_t *block,
+                                    const raaf_tool_call_t *call);
+
 /* It is whole: hands over what is left of it. [call]: of a tool_use; else NULL. */
 int raaf_anthropic_block_end(raaf_anthropic_block_t *block, raaf_tool_call_t *call,
                              raaf_delta_sink_t *sink);
+
+/* Bytes that are kept of it. */
+size_t raaf_anthropic_block_kept(const raaf_anthropic_block_t *block);
 
 void raaf_anthropic_block_free(raaf_anthropic_block_t *block);
 

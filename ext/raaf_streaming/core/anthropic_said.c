@@ -138,13 +138,8 @@ static const word_t deltas[] = {
     {NULL, RAAF_ANTHROPIC_UNKNOWN_DELTA},
 };
 
-static bool is_text(const raaf_json_value_t *value, const char *text) {
-    return value->type == RAAF_JSON_STRING && value->len == strlen(text) &&
-           memcmp(value->bytes, text, value->len) == 0;
-}
-
 static int meaning_of(const word_t *words, const raaf_json_value_t *value) {
-    while (words->text != NULL && !is_text(value, words->text))
+    while (words->text != NULL && !raaf_said_is(value, words->text))
         words++;
     return words->meaning;
 }
@@ -175,18 +170,6 @@ raaf_slice_t raaf_anthropic_said_get(const raaf_anthropic_said_t *said, raaf_ran
 }
 
 /* ---- reading ---- */
-
-static int set_label(raaf_anthropic_said_t *said, raaf_range_t *range,
-                     const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
-
-static int set_label_or_number(raaf_anthropic_said_t *said, raaf_range_t *range,
-                               const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
 
 /* An object or an array, in its source text. */
 static int set_json(raaf_anthropic_said_t *said, raaf_range_t *range,
@@ -243,15 +226,9 @@ static int on_count(raaf_anthropic_said_t *said, uint8_t field, const raaf_json_
     raaf_anthropic_counts_t *counts = &said->counts;
     int64_t *const places[] = {&counts->input, &counts->output, &counts->cache_read,
                                &counts->cache_write, &counts->thinking};
-    const int64_t count = raaf_json_integer(value, -1);
 
-    if (count >= 0) *places[field - INPUT_TOKENS] = count;
+    raaf_said_count(places[field - INPUT_TOKENS], value);
     return RAAF_OK;
-}
-
-static int on_fault(raaf_anthropic_said_t *said, const raaf_json_value_t *value) {
-    if (value->type == RAAF_JSON_STRING) return set_label(said, &said->fault_message, value);
-    return set_object(said, &said->fault, value);
 }
 
 static int on_block_value(raaf_anthropic_said_t *said, uint8_t field,
@@ -264,16 +241,16 @@ static int on_block_value(raaf_anthropic_said_t *said, uint8_t field,
         said->kind = meaning_of(kinds, value);
         return RAAF_OK;
     case BLOCK_ID:
-        return set_label(said, &said->id, value);
+        return raaf_said_label(&said->notes, &said->id, value);
     case BLOCK_NAME:
-        return set_label(said, &said->name, value);
+        return raaf_said_label(&said->notes, &said->name, value);
     case BLOCK_INPUT:
         return set_json(said, &said->input, value);
     case BLOCK_CITATIONS:
         said->takes_citations |= value->type == RAAF_JSON_OPEN_ARRAY;
         return RAAF_OK;
     case CALLER_TYPE:
-        said->is_special |= value->type == RAAF_JSON_STRING && !is_text(value, "direct");
+        said->is_special |= value->type == RAAF_JSON_STRING && !raaf_said_is(value, "direct");
         return RAAF_OK;
     case TOOLSET_NAME:
         said->is_special |= value->type == RAAF_JSON_STRING;
@@ -288,15 +265,15 @@ static int on_rare_value(raaf_anthropic_said_t *said, uint8_t field,
                          const raaf_json_value_t *value) {
     switch (field) {
     case MESSAGE:
-        return set_label(said, &said->root_message, value);
+        return raaf_said_label(&said->notes, &said->root_message, value);
     case STOP_REASON:
-        return set_label(said, &said->stop_reason, value);
+        return raaf_said_label(&said->notes, &said->stop_reason, value);
     case EXPLANATION:
-        return set_label(said, &said->explanation, value);
+        return raaf_said_label(&said->notes, &said->explanation, value);
     case COMPACTED:
-        return set_label(said, &said->content, value);
+        return raaf_said_label(&said->notes, &said->content, value);
     case ENCRYPTED:
-        return set_label(said, &said->encrypted, value);
+        return raaf_said_label(&said->notes, &said->encrypted, value);
     case USAGE:
         return on_usage(said, value);
     case INPUT_TOKENS:
@@ -306,13 +283,13 @@ static int on_rare_value(raaf_anthropic_said_t *said, uint8_t field,
     case THINKING_TOKENS:
         return on_count(said, field, value);
     case FAULT:
-        return on_fault(said, value);
+        return raaf_said_fault(&said->notes, &said->fault, value);
     case FAULT_TYPE:
-        return set_label(said, &said->fault_type, value);
+        return raaf_said_label(&said->notes, &said->fault.type, value);
     case FAULT_MESSAGE:
-        return set_label_or_number(said, &said->fault_message, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.message, value);
     case FAULT_CODE:
-        return set_label_or_number(said, &said->fault_code, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.code, value);
     default:
         return on_block_value(said, field, value);
     }
@@ -338,7 +315,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         return set_piece(said, field, &said->partial, value);
     case SIGNATURE:
         note_type(said, field, value);
-        return set_label(said, &said->signature, value);
+        return raaf_said_label(&said->notes, &said->signature, value);
     case CITATION:
         return set_object(said, &said->citation, value);
     default:

@@ -12,6 +12,7 @@
 #include "delta.h"
 #include "json_reader.h"
 #include "notes.h"
+#include "said.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -89,10 +90,7 @@ typedef struct raaf_anthropic_said {
     raaf_range_t usage; /* as JSON */
     raaf_anthropic_counts_t counts;
 
-    raaf_range_t fault; /* `error`, as JSON */
-    raaf_range_t fault_type;
-    raaf_range_t fault_message;
-    raaf_range_t fault_code;
+    raaf_said_fault_t fault;   /* `error` */
     raaf_range_t root_message; /* of an event that is an error and has no `error` */
 
     uint32_t wrong; /* a bit a field, for those that carry the answer: not of the type they have */

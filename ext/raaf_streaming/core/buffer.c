@@ -48,6 +48,10 @@ int raaf_buffer_append(raaf_buffer_t *buffer, const char *bytes, size_t len) {
     return RAAF_OK;
 }
 
+int raaf_buffer_push(raaf_buffer_t *buffer, const void *element, size_t size) {
+    return raaf_capped(raaf_buffer_append(buffer, element, size));
+}
+
 void raaf_buffer_clear(raaf_buffer_t *buffer, size_t keep) {
     buffer->len = 0;
     if (buffer->capacity > keep) raaf_buffer_free(buffer);

@@ -31,6 +31,13 @@ int raaf_buffer_reserve(raaf_buffer_t *buffer, size_t more);
 /* Appends a copy of [len] bytes. Return values: as raaf_buffer_reserve. */
 int raaf_buffer_append(raaf_buffer_t *buffer, const char *bytes, size_t len);
 
+/*
+ * Appends an element to a buffer that is a list, whose cap is its limit.
+ *
+ * Return values: RAAF_OK, RAAF_EVENT_TOO_LARGE (the limit), RAAF_NO_MEMORY.
+ */
+int raaf_buffer_push(raaf_buffer_t *buffer, const void *element, size_t size);
+
 /* Forgets the bytes and keeps the memory, unless it is larger than [keep] bytes. */
 void raaf_buffer_clear(raaf_buffer_t *buffer, size_t keep);
 

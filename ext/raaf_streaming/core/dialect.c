@@ -29,3 +29,27 @@ const char *raaf_dialect_name_at(size_t i) {
 bool raaf_dialect_malformed(int rc) {
     return rc == RAAF_INVALID_JSON || rc == RAAF_INVALID_EVENT || rc == RAAF_TOO_DEEP;
 }
+
+bool raaf_dialect_is_named(const raaf_sse_event_t *event, const char *name) {
+    return event->type_len == strlen(name) && memcmp(event->type, name, event->type_len) == 0;
+}
+
+raaf_slice_t raaf_dialect_trimmed(const raaf_sse_event_t *event) {
+    const char *at = event->data, *end = at + event->data_len;
+
+    while (at < end && memchr(" \t\r\n", *at, 4) != NULL) {
+        at++;
+    }
+    while (at < end && memchr(" \t\r\n", end[-1], 4) != NULL) {
+        end--;
+    }
+    return (raaf_slice_t){at, (size_t)(end - at)};
+}
+
+bool raaf_dialect_is_mark(const raaf_sse_event_t *event) {
+    raaf_slice_t data;
+
+    if (event->data_len > 0 && event->data[0] == '{') return false;
+    data = raaf_dialect_trimmed(event);
+    return data.len == 0 || (data.len == 6 && memcmp(data.bytes, "[DONE]", 6) == 0);
+}

@@ -57,4 +57,14 @@ const char *raaf_dialect_name_at(size_t i);
 /* Whether an event() that returned [rc] was malformed, so that the stream can go on. Any thread. */
 bool raaf_dialect_malformed(int rc);
 
+/* What dialects ask of an event. Any thread. */
+
+bool raaf_dialect_is_named(const raaf_sse_event_t *event, const char *name);
+
+/* The data without white space around it. Borrowed from [event]. */
+raaf_slice_t raaf_dialect_trimmed(const raaf_sse_event_t *event);
+
+/* Whether the data is no JSON and all right: nothing but white space, or [DONE]. */
+bool raaf_dialect_is_mark(const raaf_sse_event_t *event);
+
 #endif

@@ -10,8 +10,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAX_RAW_MESSAGE ((size_t)4 << 10)
-
 /* What is kept of the usage until now. The objects seen have some hundred bytes. */
 #define MAX_USAGE ((size_t)16 << 10)
 
@@ -44,7 +42,9 @@ static raaf_anthropic_block_t *block_at(const anthropic_t *answer, size_t i) {
 
 static raaf_anthropic_block_t *find_block(const anthropic_t *answer, int64_t index) {
     for (size_t i = 0; i < block_count(answer); i++) {
-        if (block_at(answer, i)->index == index) return block_at(answer, i);
+        raaf_anthropic_block_t *block = block_at(answer, i);
+
+        if (block->index == index && !block->stopped) return block;
     }
     return NULL;
 }
@@ -66,8 +66,17 @@ static int end_block(anthropic_t *answer, raaf_anthropic_block_t *block) {
     return rc;
 }
 
-static int end_all_blocks(anthropic_t *answer) {
-    int rc = RAAF_OK;
+/* The answer goes on: a call that is over was whole. There is one at most. */
+static int end_stopped_block(anthropic_t *answer) {
+    for (size_t i = 0; i < block_count(answer); i++) {
+        if (block_at(answer, i)->stopped) return end_block(answer, block_at(answer, i));
+    }
+    return RAAF_OK;
+}
+
+/* [cut_off]: a call counts only if it is certainly whole: somebody might run it. */
+static int end_all_blocks(anthropic_t *answer, bool cut_off) {
+    int rc = cut_off ? raaf_tool_calls_tear_cut_off(&answer->calls, 0) : RAAF_OK;
 
     while (block_count(answer) > 0 && rc == RAAF_OK)
         rc = end_block(answer, block_at(answer, 0));
@@ -80,9 +89,9 @@ static int open_block(anthropic_t *answer, raaf_anthropic_kind_t kind,
     int rc;
 
     raaf_anthropic_block_init(&block, answer->said.index, kind);
-    rc = raaf_buffer_append(&answer->blocks, (const char *)&block, sizeof block);
+    rc = raaf_buffer_push(&answer->blocks, &block, sizeof block);
     if (rc == RAAF_OK) *opened = block_at(answer, block_count(answer) - 1);
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
+    return rc;
 }
 
 /* ---- blocks ---- */
@@ -102,9 +111,11 @@ static raaf_slice_t said_text(const anthropic_t *answer, raaf_anthropic_kind_t k
 
 static int on_block_start(anthropic_t *answer) {
     const raaf_anthropic_kind_t kind = answer->said.kind;
-    raaf_anthropic_block_t *block = find_block(answer, answer->said.index);
-    int rc = block != NULL ? end_block(answer, block) : RAAF_OK;
+    raaf_anthropic_block_t *block;
+    int rc = end_stopped_block(answer);
 
+    block = find_block(answer, answer->said.index);
+    if (rc == RAAF_OK && block != NULL) rc = end_block(answer, block);
     /* The call first: an open block of one has it for certain. */
     if (rc == RAAF_OK && kind == RAAF_ANTHROPIC_TOOL_USE) rc = begin_call(answer);
     if (rc == RAAF_OK) rc = open_block(answer, kind, &block);
@@ -150,6 +161,7 @@ static int find_or_open_block(anthropic_t *answer, raaf_anthropic_block_t **foun
     *found = find_block(answer, answer->said.index);
     if (*found != NULL && (*found)->kind == kind) return RAAF_OK;
     if (*found != NULL) rc = end_block(answer, *found);
+    if (rc == RAAF_OK) rc = end_stopped_block(answer);
     if (rc == RAAF_OK) rc = open_block(answer, kind, found);
     return rc == RAAF_OK ? raaf_anthropic_block_begin_bare(*found) : rc;
 }
@@ -183,8 +195,16 @@ static int on_block_delta(anthropic_t *answer) {
 
 static int on_block_stop(anthropic_t *answer) {
     raaf_anthropic_block_t *block = find_block(answer, answer->said.index);
+    int rc = RAAF_OK;
 
-    return block != NULL ? end_block(answer, block) : RAAF_OK;
+    if (block == NULL) return RAAF_OK;
+    if (block->kind == RAAF_ANTHROPIC_TOOL_USE) {
+        rc = raaf_anthropic_block_check_call(
+            block, raaf_tool_calls_by_index(&answer->calls, 0, block->index));
+    }
+    if (rc == RAAF_OK) return end_block(answer, block);
+    block->stopped = rc == RAAF_STOP;
+    return block->stopped ? RAAF_OK : rc;
 }
 
 /* ---- usage ---- */
@@ -255,12 +275,23 @@ static int hand_over_usage(anthropic_t *answer) {
 
 /* ---- the message ---- */
 
+/* Any other reason may have cut the answer off. */
+static bool is_whole(raaf_slice_t reason) {
+    static const char *const words[] = {"end_turn", "tool_use", "stop_sequence", "pause_turn"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (reason.len == strlen(words[i]) && memcmp(reason.bytes, words[i], reason.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int hand_over_stop_reason(anthropic_t *answer) {
     const raaf_delta_t refusal = {.type = RAAF_CHUNK_REFUSAL,
                                   .text = get(answer, answer->said.explanation)};
     const raaf_delta_t finish = {.type = RAAF_CHUNK_FINISH,
                                  .text = get(answer, answer->said.stop_reason)};
-    int rc = end_all_blocks(answer);
+    int rc = end_all_blocks(answer, !is_whole(finish.text));
 
     if (rc != RAAF_OK || answer->finished) return rc;
     answer->finished = true;
@@ -273,6 +304,14 @@ static int on_message_delta(anthropic_t *answer) {
 
     if (answer->said.stop_reason.len > 0) rc = hand_over_stop_reason(answer);
     return rc == RAAF_OK ? hand_over_usage(answer) : rc;
+}
+
+static int check_kept(const anthropic_t *answer) {
+    size_t kept = 0;
+
+    for (size_t i = 0; i < block_count(answer); i++)
+        kept += raaf_anthropic_block_kept(block_at(answer, i));
+    return kept > RAAF_ANTHROPIC_MAX_KEPT ? RAAF_EVENT_TOO_LARGE : RAAF_OK;
 }
 
 static int hand_over_said(anthropic_t *answer) {
@@ -302,12 +341,11 @@ static int hand_over_said(anthropic_t *answer) {
 /* Some gateways leave the type of an error's event out. */
 static bool is_fault(const raaf_anthropic_said_t *said) {
     return said->event == RAAF_ANTHROPIC_ERROR ||
-           (said->event == RAAF_ANTHROPIC_UNKNOWN &&
-            (said->fault.len > 0 || said->fault_message.len > 0));
+           (said->event == RAAF_ANTHROPIC_UNKNOWN && said->fault.given);
 }
 
-static int fail(anthropic_t *answer, const raaf_fault_t *fault) {
-    const int rc = raaf_delta_sink_fault(&answer->sink, fault);
+static int fail(anthropic_t *answer, const raaf_said_fault_t *fault) {
+    const int rc = raaf_said_put_fault(&answer->said.notes, fault, &answer->sink);
 
     if (rc != RAAF_PROVIDER_ERROR) return rc;
     answer->failed = true;
@@ -317,31 +355,24 @@ static int fail(anthropic_t *answer, const raaf_fault_t *fault) {
 
 static int hand_over_fault(anthropic_t *answer, const raaf_sse_event_t *event) {
     raaf_anthropic_said_t *said = &answer->said;
-    raaf_range_t json = said->fault;
+    raaf_said_fault_t *fault = &said->fault;
     int rc = RAAF_OK;
 
-    if (json.len == 0) rc = raaf_notes_set(&said->notes, &json, event->data, event->data_len);
+    if (fault->json.len == 0)
+        rc = raaf_notes_set(&said->notes, &fault->json, event->data, event->data_len);
     if (rc != RAAF_OK) return rc;
-    return fail(answer,
-                &(raaf_fault_t){
-                    .json = get(answer, json),
-                    .message = get(answer, said->fault_message.len > 0 ? said->fault_message
-                                                                       : said->root_message),
-                    .type = get(answer, said->fault_type),
-                    .code = get(answer, said->fault_code),
-                });
+    if (fault->message.len == 0) fault->message = said->root_message;
+    return fail(answer, fault);
 }
 
 /* An event named "error" that is no object: what it says is the message. */
 static int hand_over_raw_fault(anthropic_t *answer, const raaf_sse_event_t *event) {
-    raaf_range_t message = {0};
+    raaf_said_fault_t fault = {0};
     int rc;
 
     raaf_anthropic_said_forget(&answer->said);
-    rc = raaf_notes_set_start(&answer->said.notes, &message, event->data, event->data_len,
-                              MAX_RAW_MESSAGE);
-    if (rc != RAAF_OK) return rc;
-    return fail(answer, &(raaf_fault_t){.json = {"", 0}, .message = get(answer, message)});
+    rc = raaf_said_raw_fault(&answer->said.notes, &fault, event->data, event->data_len);
+    return rc == RAAF_OK ? fail(answer, &fault) : rc;
 }
 
 /* ---- the dialect ---- */
@@ -359,42 +390,20 @@ static void anthropic_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_buffer_init(&answer->usage, MAX_USAGE);
 }
 
-static bool is_named(const raaf_sse_event_t *event, const char *name) {
-    return event->type_len == strlen(name) && memcmp(event->type, name, event->type_len) == 0;
-}
-
-static raaf_slice_t trimmed(const char *bytes, size_t len) {
-    while (len > 0 && memchr(" \t\r\n", bytes[0], 4) != NULL) {
-        bytes++;
-        len--;
-    }
-    while (len > 0 && memchr(" \t\r\n", bytes[len - 1], 4) != NULL) {
-        len--;
-    }
-    return (raaf_slice_t){bytes, len};
-}
-
-/* Data that is no JSON, and is all right. */
-static bool means_nothing(const raaf_sse_event_t *event) {
-    raaf_slice_t data;
-
-    if (event->data_len > 0 && event->data[0] == '{') return false;
-    data = trimmed(event->data, event->data_len);
-    return data.len == 0 || (data.len == 6 && memcmp(data.bytes, "[DONE]", 6) == 0);
-}
-
 static int anthropic_event(void *state, const raaf_sse_event_t *event) {
     anthropic_t *answer = state;
-    const bool is_error = is_named(event, "error");
+    const bool is_error = raaf_dialect_is_named(event, "error");
     int rc;
 
-    if (answer->done || (!is_error && means_nothing(event))) return RAAF_OK;
+    if (answer->done || (!is_error && raaf_dialect_is_mark(event))) return RAAF_OK;
 
     rc = raaf_anthropic_said_read(&answer->said, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return hand_over_raw_fault(answer, event);
+    if (raaf_dialect_malformed(rc)) raaf_tool_calls_tear(&answer->calls);
     if (rc != RAAF_OK) return rc;
-    return is_error || is_fault(&answer->said) ? hand_over_fault(answer, event)
-                                               : hand_over_said(answer);
+    if (is_error || is_fault(&answer->said)) return hand_over_fault(answer, event);
+    rc = hand_over_said(answer);
+    return rc == RAAF_OK ? check_kept(answer) : rc;
 }
 
 static raaf_progress_t anthropic_progress(const void *state) {
@@ -411,7 +420,8 @@ static int anthropic_finish(void *state) {
 
     if (answer->failed) return RAAF_OK;
     /* A call that was cut off is not a call: somebody might run it. */
-    if (anthropic_progress(answer) != RAAF_PROGRESS_OPEN) return end_all_blocks(answer);
+    if (anthropic_progress(answer) != RAAF_PROGRESS_OPEN)
+        return end_all_blocks(answer, !answer->done);
     for (size_t i = 0; i < block_count(answer) && rc == RAAF_OK; i++)
         rc = raaf_anthropic_block_end_text(block_at(answer, i), &answer->sink);
     return rc;

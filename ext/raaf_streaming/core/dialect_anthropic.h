@@ -41,6 +41,10 @@
  * another kind, and also where none began.
  * Blocks that no content_block_stop closed are whole when the stop reason comes, or at finish() if
  * the answer was not cut off. What an answer that was cut off had open is no call and no PART.
+ * The end of a block does not say that a call in it is whole: max_tokens closes it too. One whose
+ * arguments are no JSON, or that has none, is handed over once another block follows or the
+ * stop reason is that of a whole answer, else not at all. After a malformed event that was skipped,
+ * a call that was open is none: it may have lost a piece.
  *
  * delta.stop_details.explanation of a refusal is a REFUSAL. The stop reason counts once.
  *
@@ -58,7 +62,8 @@
 
 /* The caps of a response. */
 #define RAAF_ANTHROPIC_MAX_OPEN_BLOCKS 64
-#define RAAF_ANTHROPIC_MAX_BLOCK ((size_t)16 << 20) /* bytes kept of one block */
+#define RAAF_ANTHROPIC_MAX_BLOCK ((size_t)16 << 20) /* bytes kept of one block, of each kind */
+#define RAAF_ANTHROPIC_MAX_KEPT ((size_t)64 << 20)  /* bytes kept of all that are open */
 
 extern const raaf_dialect_t raaf_dialect_anthropic;
 

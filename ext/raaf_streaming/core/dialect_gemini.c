@@ -54,11 +54,6 @@ static choice_t *choice_at(const gemini_t *gemini, size_t i) {
     return (choice_t *)(void *)gemini->choices.bytes + i;
 }
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
     return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
 }
@@ -119,7 +114,7 @@ static int write_args(const raaf_gemini_said_t *said, const raaf_gemini_part_t *
 
         rc = raaf_gemini_args_add(args, &piece, json);
     }
-    return capped(rc);
+    return raaf_capped(rc);
 }
 
 /* {"functionCall":{"id":…,"name":…,"args":…},"thoughtSignature":…} of a call that was streamed. */
@@ -153,7 +148,7 @@ static int hand_over_call_part(gemini_t *gemini, const choice_t *choice,
     raaf_buffer_t *json = empty_json(gemini);
     const int rc = write_part(call, &choice->signature, json);
 
-    if (rc != RAAF_OK) return capped(rc);
+    if (rc != RAAF_OK) return raaf_capped(rc);
     return raaf_delta_sink_json(&gemini->sink, RAAF_CHUNK_PART, choice->index, slice_of(json));
 }
 
@@ -165,7 +160,7 @@ static int end_call(gemini_t *gemini, choice_t *choice, const raaf_gemini_part_t
 
     choice->in_call = false;
     if (choice->torn) return RAAF_OK;
-    if ((rc = capped(raaf_gemini_args_end(&choice->args, json))) != RAAF_OK) return rc;
+    if ((rc = raaf_capped(raaf_gemini_args_end(&choice->args, json))) != RAAF_OK) return rc;
     if (json->len > 0) rc = raaf_tool_call_add(call, slice_of(json), &gemini->sink);
     if (rc == RAAF_OK && part != NULL) {
         rc = raaf_delta_sink_json(&gemini->sink, RAAF_CHUNK_PART, choice->index,
@@ -176,12 +171,18 @@ static int end_call(gemini_t *gemini, choice_t *choice, const raaf_gemini_part_t
     return rc == RAAF_OK ? raaf_tool_call_close(call, &gemini->sink) : rc;
 }
 
+/* The same for one of which more was to come, and nothing said that it is whole. */
+static int leave_call(gemini_t *gemini, choice_t *choice, bool cut_off) {
+    if (cut_off || choice->args.in_string) choice->torn = true;
+    return end_call(gemini, choice, NULL);
+}
+
 static int keep_signature(gemini_t *gemini, choice_t *choice, const raaf_gemini_part_t *part) {
     const raaf_slice_t signature = raaf_notes_get(&gemini->said.notes, part->signature);
 
     if (signature.len == 0) return RAAF_OK;
     choice->signature.len = 0;
-    return capped(raaf_buffer_append(&choice->signature, signature.bytes, signature.len));
+    return raaf_capped(raaf_buffer_append(&choice->signature, signature.bytes, signature.len));
 }
 
 /* What the part says of the open call; [is_new]: nothing was said of it before. */
@@ -207,7 +208,7 @@ static int hand_over_call(gemini_t *gemini, choice_t *choice, const raaf_gemini_
     int rc = RAAF_OK;
 
     if (begins && says_nothing) return RAAF_OK; /* the end of a call that has ended already */
-    if (begins && choice->in_call) rc = end_call(gemini, choice, NULL);
+    if (begins && choice->in_call) rc = leave_call(gemini, choice, false);
     if (begins && rc == RAAF_OK) rc = begin_call(gemini, choice, part);
     return rc == RAAF_OK ? go_on_with_call(gemini, choice, part, begins) : rc;
 }
@@ -250,12 +251,17 @@ static int hand_over_candidate(gemini_t *gemini, const raaf_gemini_candidate_t *
 
 /* ---- handing over: the rest ---- */
 
+/* Any other reason is one to end an answer that is not whole. */
+static bool is_stop(raaf_slice_t reason) {
+    return reason.len == 4 && memcmp(reason.bytes, "STOP", 4) == 0;
+}
+
 static int finish_choice(gemini_t *gemini, size_t slot, raaf_slice_t reason) {
     choice_t *choice = choice_at(gemini, slot);
     const raaf_delta_t delta = {.type = RAAF_CHUNK_FINISH, .choice = choice->index, .text = reason};
     int rc = close_texts(gemini, slot);
 
-    if (rc == RAAF_OK && choice->in_call) rc = end_call(gemini, choice, NULL);
+    if (rc == RAAF_OK && choice->in_call) rc = leave_call(gemini, choice, !is_stop(reason));
     if (rc != RAAF_OK || choice->finished) return rc;
 
     choice->finished = true;
@@ -281,7 +287,7 @@ static int find_slot(gemini_t *gemini, uint32_t index, size_t *slot) {
     if (known != NULL) return RAAF_OK;
     raaf_gemini_args_init(&choice.args);
     raaf_buffer_init(&choice.signature, MAX_SIGNATURE);
-    rc = capped(raaf_buffer_append(&gemini->choices, (const char *)&choice, sizeof choice));
+    rc = raaf_buffer_push(&gemini->choices, &choice, sizeof choice);
     if (rc == RAAF_OK) gemini->settled = false;
     return rc;
 }
@@ -290,10 +296,14 @@ static int hand_over_block(gemini_t *gemini) {
     const raaf_slice_t reason = raaf_notes_get(&gemini->said.notes, gemini->said.block_reason);
     const bool is_named =
         reason.len >= sizeof BLOCKED - 1 && memcmp(reason.bytes, BLOCKED, sizeof BLOCKED - 1) == 0;
-    raaf_buffer_t *word = empty_json(gemini);
+    raaf_buffer_t *word;
     size_t slot;
     int rc = find_slot(gemini, 0, &slot);
 
+    /* Before the word is put together: the end of a call does that in the same place. */
+    if (rc == RAAF_OK && choice_at(gemini, slot)->in_call)
+        rc = leave_call(gemini, choice_at(gemini, slot), true);
+    word = empty_json(gemini);
     if (rc == RAAF_OK && !is_named) rc = raaf_buffer_append(word, BLOCKED, sizeof BLOCKED - 1);
     if (rc == RAAF_OK) rc = raaf_buffer_append(word, reason.bytes, reason.len);
     return rc == RAAF_OK ? finish_choice(gemini, slot, slice_of(word)) : rc;
@@ -344,36 +354,25 @@ static int hand_over_said(gemini_t *gemini) {
 }
 
 static int hand_over_fault(gemini_t *gemini, const raaf_sse_event_t *event) {
-    raaf_gemini_said_t *said = &gemini->said;
-    raaf_fault_t fault;
+    raaf_said_fault_t *fault = &gemini->said.fault;
     int rc = RAAF_OK;
 
-    if (said->fault_json.len == 0) {
-        rc = raaf_notes_set(&said->notes, &said->fault_json, event->data, event->data_len);
+    if (fault->json.len == 0) {
+        rc = raaf_notes_set(&gemini->said.notes, &fault->json, event->data, event->data_len);
     }
     if (rc != RAAF_OK) return rc;
-    fault = (raaf_fault_t){
-        .json = raaf_notes_get(&said->notes, said->fault_json),
-        .message = raaf_notes_get(&said->notes, said->fault_message),
-        .type = raaf_notes_get(&said->notes, said->fault_status),
-        .code = raaf_notes_get(&said->notes, said->fault_code),
-        .param = {"", 0},
-    };
-    rc = raaf_delta_sink_fault(&gemini->sink, &fault);
+    rc = raaf_said_put_fault(&gemini->said.notes, fault, &gemini->sink);
     gemini->done = rc == RAAF_PROVIDER_ERROR;
     return rc;
 }
 
 /* ---- malformed events ---- */
 
-/* Whether the parts of a candidate have a place in its call's arguments: tried on a copy. */
+/* Whether the parts of a candidate have a place in its call's arguments. */
 static int try_candidate(gemini_t *gemini, const raaf_gemini_candidate_t *candidate,
                          raaf_gemini_args_t *args) {
-    const choice_t *choice = find_choice(gemini, candidate->index);
     int rc = RAAF_OK;
 
-    raaf_gemini_args_reset(args);
-    if (choice != NULL && choice->in_call) rc = raaf_gemini_args_copy(args, &choice->args);
     for (size_t i = 0; i < candidate->part_count && rc == RAAF_OK; i++) {
         const raaf_gemini_part_t *part =
             raaf_gemini_said_part(&gemini->said, candidate->first_part + i);
@@ -384,6 +383,32 @@ static int try_candidate(gemini_t *gemini, const raaf_gemini_candidate_t *candid
         if (!part->will_continue) raaf_gemini_args_reset(args);
     }
     return rc;
+}
+
+/* All candidates of that index from the [first] on, which is one: tried on a copy. */
+static int try_choice(gemini_t *gemini, size_t first, raaf_gemini_args_t *args) {
+    const uint32_t index = raaf_gemini_said_candidate(&gemini->said, first)->index;
+    const choice_t *choice = find_choice(gemini, index);
+    int rc = RAAF_OK;
+
+    raaf_gemini_args_reset(args);
+    if (choice != NULL && choice->in_call) rc = raaf_gemini_args_copy(args, &choice->args);
+    for (size_t i = first; i < raaf_gemini_said_count(&gemini->said) && rc == RAAF_OK; i++) {
+        const raaf_gemini_candidate_t *candidate = raaf_gemini_said_candidate(&gemini->said, i);
+
+        if (candidate->index == index) rc = try_candidate(gemini, candidate, args);
+    }
+    return rc;
+}
+
+/* Whether a candidate before it has the same index. */
+static bool is_tried(const raaf_gemini_said_t *said, size_t candidate) {
+    const uint32_t index = raaf_gemini_said_candidate(said, candidate)->index;
+
+    for (size_t i = 0; i < candidate; i++) {
+        if (raaf_gemini_said_candidate(said, i)->index == index) return true;
+    }
+    return false;
 }
 
 static bool is_in_call(const gemini_t *gemini) {
@@ -399,10 +424,10 @@ static int try_calls(gemini_t *gemini) {
     raaf_gemini_args_t args;
     int rc = RAAF_OK;
 
-    if (said->pieces.len == 0 && !is_in_call(gemini)) return RAAF_OK;
+    if (said->pieces.len == 0 && !said->call_continues && !is_in_call(gemini)) return RAAF_OK;
     raaf_gemini_args_init(&args);
     for (size_t i = 0; i < raaf_gemini_said_count(said) && rc == RAAF_OK; i++) {
-        rc = try_candidate(gemini, raaf_gemini_said_candidate(said, i), &args);
+        if (!is_tried(said, i)) rc = try_choice(gemini, i, &args);
     }
     raaf_gemini_args_free(&args);
     return rc;
@@ -429,34 +454,22 @@ static void gemini_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_buffer_init(&gemini->json, SIZE_MAX);
 }
 
-/* Events that are not JSON, and are all right: white space, and [DONE]. */
-static bool is_mark(const raaf_sse_event_t *event) {
-    const char *at = event->data;
-    const char *end = at + event->data_len;
-
-    while (at < end && memchr(" \t\r\n", *at, 4) != NULL)
-        at++;
-    while (at < end && memchr(" \t\r\n", end[-1], 4) != NULL)
-        end--;
-    return at == end || (end - at == 6 && memcmp(at, "[DONE]", 6) == 0);
-}
-
 static int read_event(gemini_t *gemini, const raaf_sse_event_t *event) {
     const int rc = raaf_gemini_said_read(&gemini->said, event->data, event->data_len);
 
-    return rc == RAAF_OK && !gemini->said.has_fault ? try_calls(gemini) : rc;
+    return rc == RAAF_OK && !gemini->said.fault.given ? try_calls(gemini) : rc;
 }
 
 static int gemini_event(void *state, const raaf_sse_event_t *event) {
     gemini_t *gemini = state;
     int rc;
 
-    if (gemini->done || is_mark(event)) return RAAF_OK;
+    if (gemini->done || raaf_dialect_is_mark(event)) return RAAF_OK;
 
     rc = read_event(gemini, event);
     if (raaf_dialect_malformed(rc)) tear_calls(gemini);
     if (rc != RAAF_OK) return rc;
-    if (gemini->said.has_fault) return hand_over_fault(gemini, event);
+    if (gemini->said.fault.given) return hand_over_fault(gemini, event);
     return gemini->said.known ? hand_over_said(gemini) : RAAF_UNKNOWN_EVENT;
 }
 
@@ -475,13 +488,9 @@ static int gemini_finish(void *state) {
     int rc = RAAF_OK;
 
     if (gemini->done) return RAAF_OK;
+    /* A call that is still open was cut off, and is not a call: somebody might run it. */
     for (size_t i = 0; i < choice_count(gemini) && rc == RAAF_OK; i++) {
         rc = close_texts(gemini, i);
-    }
-    /* A call that was cut off is not a call: somebody might run it. */
-    if (gemini_progress(gemini) == RAAF_PROGRESS_OPEN) return rc;
-    for (size_t i = 0; i < choice_count(gemini) && rc == RAAF_OK; i++) {
-        if (choice_at(gemini, i)->in_call) rc = end_call(gemini, choice_at(gemini, i), NULL);
     }
     return rc;
 }

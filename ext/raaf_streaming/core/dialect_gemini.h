@@ -16,9 +16,10 @@
  *
  * On Vertex a call's arguments can be streamed (`partialArgs`, `willContinue`): see gemini_args.
  * Such a call begins with the part that names it and is whole with the first that does not say
- * `willContinue`, with the next name, or with the finish reason. Its PART, where it has a
- * signature, is put together here. After a malformed event that was skipped, a call that was open
- * is never whole: it may have lost a piece.
+ * `willContinue`, with the next name, or with the finish reason STOP; but not in the middle of a
+ * string. With any other finish reason, or none, it was cut off and is not handed over. Its PART,
+ * where it has a signature, is put together here. After a malformed event that was skipped, a call
+ * that was open is never whole: it may have lost a piece.
  *
  * Sources: every entry of groundingMetadata's groundingChunks and groundingSupports, of
  * citationMetadata and of urlContextMetadata is a CITATION, once however often it is repeated.

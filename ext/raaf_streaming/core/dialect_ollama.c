@@ -4,6 +4,7 @@
 #include "json_reader.h"
 #include "notes.h"
 #include "result_code.h"
+#include "said.h"
 #include "tool_calls.h"
 
 #include <stdbool.h>
@@ -85,14 +86,10 @@ typedef struct call {
 typedef struct said {
     bool known; /* there was a field that the dialect knows */
     bool done;
-    bool has_fault;
     raaf_range_t thinking; /* as read, like the content: a character may go on in the next line */
     raaf_range_t content;
     raaf_range_t done_reason;
-    raaf_range_t fault_json; /* empty where the error is a string */
-    raaf_range_t fault_message;
-    raaf_range_t fault_type;
-    raaf_range_t fault_code;
+    raaf_said_fault_t fault;
     int64_t prompt_tokens; /* -1: not sent */
     int64_t answer_tokens;
 } said_t;
@@ -133,37 +130,17 @@ static void forget(ollama_t *ollama) {
     ollama->said = (said_t){.prompt_tokens = -1, .answer_tokens = -1};
 }
 
-/* What carries the answer must not be dropped in silence: there a wrong type is an error. */
-static int only_structure(const raaf_json_value_t *value) {
-    switch (value->type) {
-    case RAAF_JSON_FALSE:
-    case RAAF_JSON_TRUE:
-    case RAAF_JSON_NUMBER:
-    case RAAF_JSON_STRING:
-        return RAAF_INVALID_EVENT;
-    default:
-        return RAAF_OK;
-    }
-}
-
 static int set_text(ollama_t *ollama, raaf_range_t *range, const raaf_json_value_t *value) {
     if (value->type == RAAF_JSON_NULL) return RAAF_OK;
     if (value->type != RAAF_JSON_STRING) return RAAF_INVALID_EVENT;
     return raaf_notes_set_raw(&ollama->notes, range, value->bytes, value->len);
 }
 
-static int set_label(ollama_t *ollama, raaf_range_t *range, const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    return raaf_notes_set(&ollama->notes, range, value->bytes, value->len);
-}
-
 static int on_call(ollama_t *ollama, const raaf_json_value_t *value) {
     const call_t call = {0};
-    int rc;
 
-    if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    rc = raaf_buffer_append(&ollama->said_calls, (const char *)&call, sizeof call);
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
+    if (value->type != RAAF_JSON_OPEN_OBJECT) return raaf_said_only_structure(value);
+    return raaf_buffer_push(&ollama->said_calls, &call, sizeof call);
 }
 
 static int on_index(ollama_t *ollama, const raaf_json_value_t *value) {
@@ -189,18 +166,6 @@ static int on_arguments(ollama_t *ollama, const raaf_json_value_t *value) {
     }
 }
 
-static int on_fault(ollama_t *ollama, const raaf_json_value_t *value) {
-    said_t *said = &ollama->said;
-
-    if (value->type == RAAF_JSON_STRING && value->len > 0) {
-        said->has_fault = true;
-        return set_label(ollama, &said->fault_message, value);
-    }
-    if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
-    said->has_fault = true;
-    return raaf_notes_set(&ollama->notes, &said->fault_json, value->bytes, value->len);
-}
-
 /* Counts and durations are kept as they are written. */
 static int on_measure(ollama_t *ollama, uint8_t field, const raaf_json_value_t *value) {
     static const char *const names[] = {"prompt_eval_count", "prompt_eval_duration",
@@ -208,12 +173,11 @@ static int on_measure(ollama_t *ollama, uint8_t field, const raaf_json_value_t *
                                         "load_duration",     "total_duration"};
     const char *name = names[field - PROMPT_COUNT];
     raaf_buffer_t *json = &ollama->usage_json;
-    const int64_t count = raaf_json_integer(value, -1);
     int rc;
 
     if (value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    if (field == PROMPT_COUNT && count >= 0) ollama->said.prompt_tokens = count;
-    if (field == ANSWER_COUNT && count >= 0) ollama->said.answer_tokens = count;
+    if (field == PROMPT_COUNT) raaf_said_count(&ollama->said.prompt_tokens, value);
+    if (field == ANSWER_COUNT) raaf_said_count(&ollama->said.answer_tokens, value);
     rc = raaf_buffer_append(json, json->len > 0 ? ",\"" : "{\"", 2);
     if (rc == RAAF_OK) rc = raaf_buffer_append(json, name, strlen(name));
     if (rc == RAAF_OK) rc = raaf_buffer_append(json, "\":", 2);
@@ -228,7 +192,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
     switch (field) {
     case MESSAGE:
     case FUNCTION:
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     case THINKING:
         return set_text(ollama, &said->thinking, value);
     case CONTENT:
@@ -236,26 +200,26 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
     case TOOL_CALLS:
         return on_call(ollama, value);
     case CALL_ID:
-        return set_label(ollama, &call_now(ollama)->id, value);
+        return raaf_said_label_or_number(&ollama->notes, &call_now(ollama)->id, value);
     case CALL_INDEX:
         return on_index(ollama, value);
     case CALL_NAME:
-        return set_label(ollama, &call_now(ollama)->name, value);
+        return raaf_said_label_or_number(&ollama->notes, &call_now(ollama)->name, value);
     case CALL_ARGUMENTS:
         return on_arguments(ollama, value);
     case DONE:
         said->done = value->type == RAAF_JSON_TRUE;
         return RAAF_OK;
     case DONE_REASON:
-        return set_label(ollama, &said->done_reason, value);
+        return raaf_said_label_or_number(&ollama->notes, &said->done_reason, value);
     case FAULT:
-        return on_fault(ollama, value);
+        return raaf_said_fault(&ollama->notes, &said->fault, value);
     case FAULT_MESSAGE:
-        return set_label(ollama, &said->fault_message, value);
+        return raaf_said_label_or_number(&ollama->notes, &said->fault.message, value);
     case FAULT_TYPE:
-        return set_label(ollama, &said->fault_type, value);
+        return raaf_said_label_or_number(&ollama->notes, &said->fault.type, value);
     case FAULT_CODE:
-        return set_label(ollama, &said->fault_code, value);
+        return raaf_said_label_or_number(&ollama->notes, &said->fault.code, value);
     default:
         return field == ROOT ? RAAF_OK : on_measure(ollama, field, value);
     }
@@ -335,22 +299,14 @@ static int hand_over_said(ollama_t *ollama) {
 }
 
 static int hand_over_fault(ollama_t *ollama, const raaf_sse_event_t *event) {
-    said_t *said = &ollama->said;
-    raaf_fault_t fault;
+    raaf_said_fault_t *fault = &ollama->said.fault;
     int rc = RAAF_OK;
 
-    if (said->fault_json.len == 0) {
-        rc = raaf_notes_set(&ollama->notes, &said->fault_json, event->data, event->data_len);
+    if (fault->json.len == 0) {
+        rc = raaf_notes_set(&ollama->notes, &fault->json, event->data, event->data_len);
     }
     if (rc != RAAF_OK) return rc;
-    fault = (raaf_fault_t){
-        .json = raaf_notes_get(&ollama->notes, said->fault_json),
-        .message = raaf_notes_get(&ollama->notes, said->fault_message),
-        .type = raaf_notes_get(&ollama->notes, said->fault_type),
-        .code = raaf_notes_get(&ollama->notes, said->fault_code),
-        .param = {"", 0},
-    };
-    rc = raaf_delta_sink_fault(&ollama->sink, &fault);
+    rc = raaf_said_put_fault(&ollama->notes, fault, &ollama->sink);
     ollama->failed = ollama->done = rc == RAAF_PROVIDER_ERROR;
     return rc;
 }
@@ -377,7 +333,7 @@ static int ollama_event(void *state, const raaf_sse_event_t *event) {
     forget(ollama);
     rc = raaf_json_read(&ollama->reader, event->data, event->data_len, on_value, ollama);
     if (rc != RAAF_OK) return rc;
-    if (ollama->said.has_fault) return hand_over_fault(ollama, event);
+    if (ollama->said.fault.given) return hand_over_fault(ollama, event);
     return ollama->said.known ? hand_over_said(ollama) : RAAF_UNKNOWN_EVENT;
 }
 

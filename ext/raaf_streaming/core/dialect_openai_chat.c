@@ -10,8 +10,7 @@
 
 #include <stdbool.h>
 #include <string.h>
-
-#define MAX_RAW_MESSAGE ((size_t)4 << 10)
+#include <strings.h>
 
 /* Memory that a silent stream may hold on to. */
 #define KEEP_BYTES 1024
@@ -51,15 +50,6 @@ static size_t choice_count(const chat_t *chat) {
 
 static choice_t *choice_at(const chat_t *chat, size_t i) {
     return (choice_t *)(void *)chat->choices.bytes + i;
-}
-
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    return capped(raaf_buffer_append(buffer, item, size));
 }
 
 /* ---- handing over: text ---- */
@@ -302,6 +292,22 @@ static int hand_over_delta(chat_t *chat, const raaf_chat_said_choice_t *said_cho
     return rc == RAAF_OK ? hand_over_extras(chat, said_choice) : rc;
 }
 
+/*
+ * Whether an answer that ends for this reason is whole: only then the model had written its calls
+ * to their end, whatever they are.
+ */
+static bool is_whole(raaf_slice_t reason) {
+    static const char *const words[] = {"stop",     "tool_calls", "function_call",
+                                        "tool_use", "tool_call",  "stop_sequence",
+                                        "end_turn", "complete",   "eos"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (reason.len == strlen(words[i]) && strncasecmp(reason.bytes, words[i], reason.len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What was kept until the end of a choice. */
 static int close_whole(chat_t *chat, uint32_t choice) {
     const int rc = raaf_reasoning_details_close(&chat->details, choice, &chat->sink);
@@ -316,6 +322,8 @@ static int finish_choice(chat_t *chat, const raaf_chat_said_choice_t *said_choic
     int rc;
 
     if ((rc = close_texts(chat, said_choice->slot)) != RAAF_OK) return rc;
+    if (!is_whole(reason)) rc = raaf_tool_calls_tear_cut_off(&chat->calls, choice->index);
+    if (rc != RAAF_OK) return rc;
     if ((rc = close_whole(chat, choice->index)) != RAAF_OK) return rc;
     if (choice->finished) return RAAF_OK;
 
@@ -344,7 +352,7 @@ static int find_slot(chat_t *chat, uint32_t index, size_t *slot) {
     for (*slot = 0; *slot < choice_count(chat); (*slot)++) {
         if (choice_at(chat, *slot)->index == index) return RAAF_OK;
     }
-    rc = push(&chat->choices, &choice, sizeof choice);
+    rc = raaf_buffer_push(&chat->choices, &choice, sizeof choice);
     if (rc == RAAF_OK) chat->settled = false;
     return rc;
 }
@@ -387,16 +395,8 @@ static int hand_over_said(chat_t *chat) {
     return rc == RAAF_OK && raaf_chat_said_nothing(said) ? RAAF_UNKNOWN_EVENT : rc;
 }
 
-static int emit_fault(chat_t *chat, raaf_slice_t json, const raaf_chat_fault_fields_t *fields) {
-    const raaf_notes_t *notes = &chat->said.notes;
-    const raaf_fault_t fault = {
-        .json = json,
-        .message = raaf_notes_get(notes, fields->message),
-        .type = raaf_notes_get(notes, fields->type),
-        .code = raaf_notes_get(notes, fields->code),
-        .param = raaf_notes_get(notes, fields->param),
-    };
-    const int rc = raaf_delta_sink_fault(&chat->sink, &fault);
+static int emit_fault(chat_t *chat, const raaf_said_fault_t *fault) {
+    const int rc = raaf_said_put_fault(&chat->said.notes, fault, &chat->sink);
 
     if (rc != RAAF_PROVIDER_ERROR) return rc;
     chat->failed = true;
@@ -406,26 +406,25 @@ static int emit_fault(chat_t *chat, raaf_slice_t json, const raaf_chat_fault_fie
 
 static int hand_over_fault(chat_t *chat, const raaf_sse_event_t *event) {
     raaf_chat_said_t *said = &chat->said;
+    raaf_said_fault_t *fault =
+        said->fault == RAAF_CHAT_FAULT_ROOT ? &said->root_fields : &said->fault_fields;
     int rc;
 
     if (said->fault != RAAF_CHAT_FAULT_OBJECT) {
-        rc = raaf_notes_set(&said->notes, &said->fault_json, event->data, event->data_len);
+        rc = raaf_notes_set(&said->notes, &fault->json, event->data, event->data_len);
         if (rc != RAAF_OK) return rc;
     }
-    return emit_fault(chat, raaf_notes_get(&said->notes, said->fault_json),
-                      said->fault == RAAF_CHAT_FAULT_ROOT ? &said->root_fields
-                                                          : &said->fault_fields);
+    return emit_fault(chat, fault);
 }
 
 /* An event named "error" that is not an object: what it says is the message. */
 static int hand_over_raw_fault(chat_t *chat, const raaf_sse_event_t *event) {
-    raaf_chat_fault_fields_t fields = {0};
+    raaf_said_fault_t fault = {0};
     int rc;
 
     raaf_chat_said_forget(&chat->said);
-    rc = raaf_notes_set_start(&chat->said.notes, &fields.message, event->data, event->data_len,
-                              MAX_RAW_MESSAGE);
-    return rc == RAAF_OK ? emit_fault(chat, (raaf_slice_t){"", 0}, &fields) : rc;
+    rc = raaf_said_raw_fault(&chat->said.notes, &fault, event->data, event->data_len);
+    return rc == RAAF_OK ? emit_fault(chat, &fault) : rc;
 }
 
 /* ---- the dialect ---- */
@@ -443,42 +442,25 @@ static void chat_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_buffer_init(&chat->part, SIZE_MAX);
 }
 
-static raaf_slice_t trimmed(const char *bytes, size_t len) {
-    while (len > 0 && memchr(" \t\r\n", bytes[0], 4) != NULL) {
-        bytes++;
-        len--;
-    }
-    while (len > 0 && memchr(" \t\r\n", bytes[len - 1], 4) != NULL) {
-        len--;
-    }
-    return (raaf_slice_t){bytes, len};
-}
-
 /* Events that are not JSON, and are all right. Returns whether it was one. */
 static bool take_mark(chat_t *chat, const raaf_sse_event_t *event) {
-    raaf_slice_t data;
+    const bool is_mark = raaf_dialect_is_mark(event);
 
-    if (event->data_len > 0 && event->data[0] == '{') return false;
-    data = trimmed(event->data, event->data_len);
-    if (data.len == 6 && memcmp(data.bytes, "[DONE]", 6) == 0) chat->done = true;
-    return data.len == 0 || chat->done;
-}
-
-static bool is_named(const raaf_sse_event_t *event, const char *name) {
-    return event->type_len == strlen(name) && memcmp(event->type, name, event->type_len) == 0;
+    if (is_mark && raaf_dialect_trimmed(event).len > 0) chat->done = true;
+    return is_mark;
 }
 
 /* Events of this dialect have no name. One that has, and holds no object, is some other's. */
 static bool is_foreign(const raaf_sse_event_t *event) {
-    const raaf_slice_t data = trimmed(event->data, event->data_len);
+    const raaf_slice_t data = raaf_dialect_trimmed(event);
 
-    return event->type_len > 0 && !is_named(event, "message") &&
+    return event->type_len > 0 && !raaf_dialect_is_named(event, "message") &&
            (data.len == 0 || data.bytes[0] != '{');
 }
 
 static int chat_event(void *state, const raaf_sse_event_t *event) {
     chat_t *chat = state;
-    const bool is_error = is_named(event, "error");
+    const bool is_error = raaf_dialect_is_named(event, "error");
     int rc;
 
     if (chat->done || (!is_error && take_mark(chat, event))) return RAAF_OK;
@@ -486,6 +468,7 @@ static int chat_event(void *state, const raaf_sse_event_t *event) {
 
     rc = raaf_chat_said_read(&chat->said, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return hand_over_raw_fault(chat, event);
+    if (raaf_dialect_malformed(rc)) raaf_tool_calls_tear(&chat->calls);
     if (rc != RAAF_OK) return rc;
 
     if (is_error && chat->said.fault == RAAF_CHAT_NO_FAULT) chat->said.fault = RAAF_CHAT_FAULT_ROOT;
@@ -514,7 +497,10 @@ static int chat_finish(void *state) {
     /* A call that was cut off is not a call: somebody might run it. */
     if (chat_progress(chat) == RAAF_PROGRESS_OPEN) return rc;
     for (size_t i = 0; i < choice_count(chat) && rc == RAAF_OK; i++) {
-        rc = close_whole(chat, choice_at(chat, i)->index);
+        const uint32_t choice = choice_at(chat, i)->index;
+
+        if (!chat->done) rc = raaf_tool_calls_tear_cut_off(&chat->calls, choice);
+        if (rc == RAAF_OK) rc = close_whole(chat, choice);
     }
     return rc;
 }

@@ -31,8 +31,11 @@
  * give each call the same index. The id of a call stays the first one; its name may come in pieces.
  * Arguments may be an Object instead of a String: they are taken as their JSON. Whole calls
  * (TOOL_CALL) are handed over, in the order in which they began, when their choice's finish reason
- * comes, or at finish() if the answer was not cut off: each at most once. A TOOL_CALL_DELTA is
- * handed over for every fragment.
+ * comes, or at finish() if the answer was not cut off: each at most once. Where the reason is not
+ * one of an answer that is whole ("length"), or none comes after them, only those are calls whose
+ * arguments are a JSON object; the others were cut off. After a malformed event that was skipped, a
+ * call that was open is none: it may have lost a piece. A TOOL_CALL_DELTA is handed over for every
+ * fragment.
  *
  * choices[].message is the whole answer, or all of it up to here, beside the deltas (Perplexity): it
  * is passed over. Where one says something and no delta of its choice has, the server does not

@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MAX_RAW_MESSAGE ((size_t)4 << 10)
-
 /* Between two parts of reasoning. */
 #define PARAGRAPH "\n\n"
 
@@ -75,11 +73,6 @@ static part_t *part_at(const responses_t *responses, size_t i) {
     return (part_t *)(void *)responses->parts.bytes + i;
 }
 
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static item_t *item_by_index(const responses_t *responses, int64_t index) {
     for (size_t i = item_count(responses); i > 0; i--) {
         if (item_at(responses, i - 1)->index == index) return item_at(responses, i - 1);
@@ -117,9 +110,9 @@ static int add_item(responses_t *responses, int64_t index, raaf_slice_t id, item
     int rc;
 
     raaf_buffer_init(&item.id, RAAF_TOOL_CALLS_MAX_LABEL);
-    rc = capped(raaf_buffer_append(&item.id, id.bytes, id.len));
+    rc = raaf_capped(raaf_buffer_append(&item.id, id.bytes, id.len));
     if (rc == RAAF_OK) {
-        rc = capped(raaf_buffer_append(&responses->items, (const char *)&item, sizeof item));
+        rc = raaf_buffer_push(&responses->items, &item, sizeof item);
     }
     if (rc != RAAF_OK) {
         raaf_buffer_free(&item.id);
@@ -201,7 +194,7 @@ static int begin_part(responses_t *responses, item_t *item, raaf_responses_kind_
     raaf_utf8_carry_t none = {0};
     int rc;
 
-    rc = capped(raaf_buffer_append(&responses->parts, (const char *)&part, sizeof part));
+    rc = raaf_buffer_push(&responses->parts, &part, sizeof part);
     if (rc != RAAF_OK) return rc;
     *begun = part_at(responses, part_count(responses) - 1);
     item->told |= KIND(kind);
@@ -275,7 +268,7 @@ static int put_pieces(responses_t *responses, item_t *item, const raaf_responses
         const raaf_responses_piece_t *piece =
             raaf_responses_said_piece(&responses->said, said_item->first_piece + i);
 
-        if (!(KIND(piece->kind) & kinds & ~told)) continue;
+        if (!(KIND(piece->kind) & kinds & ~told) || piece->text.len == 0) continue;
         if (piece->kind == RAAF_RESPONSES_CITATION) {
             rc = put_citation(responses, item, piece->text);
         } else {
@@ -310,12 +303,17 @@ static int label_call(responses_t *responses, raaf_tool_call_t *call, raaf_range
                                 note(responses, call->name.len > 0 ? none : name));
 }
 
-/* [whole] is all of the arguments: hands over what had not come, unless something else had. */
+/*
+ * [whole] is all of the arguments: hands over what had not come, unless something else had. Of a
+ * call that may have lost a piece they are what counts.
+ */
 static int complete_call(responses_t *responses, raaf_tool_call_t *call, raaf_range_t whole) {
     const raaf_slice_t all = note(responses, whole);
     const size_t known = call->arguments.len;
 
-    if (call->whole || all.len <= known) return RAAF_OK;
+    if (call->whole || all.len == 0) return RAAF_OK;
+    if (call->torn) return raaf_tool_call_mend(call, all);
+    if (all.len <= known) return RAAF_OK;
     if (known > 0 && memcmp(call->arguments.bytes, all.bytes, known) != 0) return RAAF_OK;
     call->open = (raaf_utf8_carry_t){0};
     return raaf_tool_call_add(call, (raaf_slice_t){all.bytes + known, all.len - known},
@@ -484,16 +482,8 @@ static int on_end(responses_t *responses, bool completed) {
     return rc;
 }
 
-static int put_fault(responses_t *responses, raaf_slice_t json,
-                     const raaf_responses_fault_t *fields) {
-    const raaf_fault_t fault = {
-        .json = json,
-        .message = note(responses, fields->message),
-        .type = note(responses, fields->type),
-        .code = note(responses, fields->code),
-        .param = note(responses, fields->param),
-    };
-    const int rc = raaf_delta_sink_fault(&responses->sink, &fault);
+static int put_fault(responses_t *responses, const raaf_said_fault_t *fault) {
+    const int rc = raaf_said_put_fault(&responses->said.notes, fault, &responses->sink);
 
     if (rc != RAAF_PROVIDER_ERROR) return rc;
     responses->failed = true;
@@ -506,36 +496,33 @@ static int on_failed(responses_t *responses) {
     int rc = close_texts(responses, NULL);
 
     /* "failed" or "cancelled", where nothing else is said. */
-    if (!said->has_fault) said->fault.type = said->status;
+    if (!said->fault.given) said->fault.type = said->status;
     if (rc == RAAF_OK) rc = put_usage(responses);
-    if (rc != RAAF_OK) return rc;
-    return put_fault(responses, note(responses, said->fault_json), &said->fault);
+    return rc == RAAF_OK ? put_fault(responses, &said->fault) : rc;
 }
 
 /* An event that is an error, with its fields at the top or under `error`. */
 static int on_error(responses_t *responses, const raaf_sse_event_t *event) {
     raaf_responses_said_t *said = &responses->said;
+    raaf_said_fault_t *fault = said->fault.given ? &said->fault : &said->root;
     int rc = close_texts(responses, NULL);
 
-    if (rc == RAAF_OK && said->fault_json.len == 0) {
-        rc = raaf_notes_set(&said->notes, &said->fault_json, event->data, event->data_len);
+    if (rc == RAAF_OK && fault->json.len == 0) {
+        rc = raaf_notes_set(&said->notes, &fault->json, event->data, event->data_len);
     }
-    if (rc != RAAF_OK) return rc;
-    return put_fault(responses, note(responses, said->fault_json),
-                     said->has_fault ? &said->fault : &said->root);
+    return rc == RAAF_OK ? put_fault(responses, fault) : rc;
 }
 
 /* An event named "error" that is not an object: what it says is the message. */
 static int on_raw_error(responses_t *responses, const raaf_sse_event_t *event) {
-    raaf_responses_fault_t fields = {0};
+    raaf_said_fault_t fault = {0};
     int rc = close_texts(responses, NULL);
 
     raaf_responses_said_forget(&responses->said);
     if (rc == RAAF_OK) {
-        rc = raaf_notes_set_start(&responses->said.notes, &fields.message, event->data,
-                                  event->data_len, MAX_RAW_MESSAGE);
+        rc = raaf_said_raw_fault(&responses->said.notes, &fault, event->data, event->data_len);
     }
-    return rc == RAAF_OK ? put_fault(responses, (raaf_slice_t){"", 0}, &fields) : rc;
+    return rc == RAAF_OK ? put_fault(responses, &fault) : rc;
 }
 
 /* ---- the events ---- */
@@ -586,7 +573,7 @@ static int on_last(responses_t *responses) {
 
     if (is(status, "incomplete")) event = RAAF_RESPONSES_INCOMPLETE;
     if (is(status, "failed") || is(status, "cancelled")) event = RAAF_RESPONSES_FAILED;
-    if (said->has_fault && status.len == 0) event = RAAF_RESPONSES_FAILED;
+    if (said->fault.given && status.len == 0) event = RAAF_RESPONSES_FAILED;
     if (event == RAAF_RESPONSES_FAILED) return on_failed(responses);
     return on_end(responses, event == RAAF_RESPONSES_COMPLETED);
 }
@@ -632,30 +619,17 @@ static void responses_init(void *state, raaf_delta_fn emit, void *context) {
     raaf_tool_calls_init(&responses->calls);
 }
 
-/* Events that are not JSON, and are all right: white space, and the [DONE] of other dialects. */
-static bool is_mark(const raaf_sse_event_t *event) {
-    const char *at = event->data, *end = at + event->data_len;
-
-    if (at < end && *at == '{') return false;
-    while (at < end && memchr(" \t\r\n", *at, 4) != NULL) {
-        at++;
-    }
-    while (at < end && memchr(" \t\r\n", end[-1], 4) != NULL) {
-        end--;
-    }
-    return at == end || is((raaf_slice_t){at, (size_t)(end - at)}, "[DONE]");
-}
-
 static int responses_event(void *state, const raaf_sse_event_t *event) {
     responses_t *responses = state;
     const raaf_slice_t name = {event->type, event->type_len};
-    const bool is_error = is(name, "error");
+    const bool is_error = raaf_dialect_is_named(event, "error");
     int rc;
 
-    if (responses->done || (!is_error && is_mark(event))) return RAAF_OK;
+    if (responses->done || (!is_error && raaf_dialect_is_mark(event))) return RAAF_OK;
 
     rc = raaf_responses_said_read(&responses->said, name, event->data, event->data_len);
     if (is_error && raaf_dialect_malformed(rc)) return on_raw_error(responses, event);
+    if (raaf_dialect_malformed(rc)) raaf_tool_calls_tear(&responses->calls);
     return rc == RAAF_OK ? hand_over_said(responses, event) : rc;
 }
 

@@ -19,12 +19,14 @@
  *   the last event        unless a text of that kind came at all
  *
  * Items belong together by output_index, where there is none by item_id, else to the newest.
- * Function calls: output_item.added, or the first fragment, begins a call; its index is the item's.
- * A TOOL_CALL is handed over with output_item.done, unless the item's status says that it is
- * incomplete; at response.completed for calls without one; a call that stands in the last event
+ * Function calls: output_item.added, or the first fragment, begins a call; its index is the
+ * item's. A TOOL_CALL is handed over with output_item.done, unless the item's status says that it
+ * is incomplete; at response.completed for calls without one; a call that stands in the last event
  * only, found by its call_id, there. What of the arguments had not come in pieces is handed over
- * before it. Arguments may be an Object instead of a String. Calls of a response that was cut off,
- * failed or ended incomplete without their output_item.done are not handed over.
+ * before it; after a malformed event that was skipped, a call that was open is handed over with
+ * what it is said to be as a whole, or not at all. Arguments may be an Object instead of a String.
+ * Calls of a response that was cut off, failed or ended incomplete without their output_item.done
+ * are not handed over.
  *
  * PART: whole items of output_item.done, for the next turn: reasoning (with its encrypted content),
  * the calls of the provider's own tools, custom tool calls, whatever else is no message and no

@@ -25,7 +25,7 @@ typedef struct name {
 void raaf_gemini_args_init(raaf_gemini_args_t *args) {
     memset(args, 0, sizeof *args);
     raaf_buffer_init(&args->steps, RAAF_GEMINI_ARGS_MAX_DEPTH * sizeof(step_t));
-    raaf_buffer_init(&args->names, SIZE_MAX);
+    raaf_buffer_init(&args->names, RAAF_GEMINI_ARGS_MAX_NAMES * sizeof(name_t));
 }
 
 void raaf_gemini_args_free(raaf_gemini_args_t *args) {

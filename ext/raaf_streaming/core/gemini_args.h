@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #define RAAF_GEMINI_ARGS_MAX_DEPTH 64
+#define RAAF_GEMINI_ARGS_MAX_NAMES 1024 /* in all objects that are open at a time */
 
 typedef enum raaf_gemini_value {
     RAAF_GEMINI_NO_VALUE,
@@ -45,8 +46,8 @@ void raaf_gemini_args_init(raaf_gemini_args_t *args);
 
 /*
  * Each of these appends to [json] what it adds to the text. Return values: RAAF_OK; RAAF_NO_MEMORY;
- * RAAF_INVALID_EVENT, RAAF_TOO_DEEP: the piece has no place here; [args] and [json] are then of no
- * more use.
+ * RAAF_INVALID_EVENT, RAAF_TOO_DEEP: the piece has no place here; RAAF_BODY_TOO_LARGE: more names
+ * than there may be, or the limit of [json]. After these [args] and [json] are of no more use.
  */
 int raaf_gemini_args_add(raaf_gemini_args_t *args, const raaf_gemini_piece_t *piece,
                          raaf_buffer_t *json);

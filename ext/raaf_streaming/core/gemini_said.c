@@ -149,12 +149,11 @@ static void forget(raaf_gemini_said_t *said) {
     raaf_buffer_clear(&said->sources, KEEP_BYTES);
     raaf_notes_forget(&said->notes);
     said->known = false;
+    said->call_continues = false;
     said->has_usage = false;
     said->usage_json = (raaf_range_t){0};
     said->block_reason = (raaf_range_t){0};
-    said->has_fault = false;
-    said->fault_json = said->fault_message = (raaf_range_t){0};
-    said->fault_status = said->fault_code = (raaf_range_t){0};
+    said->fault = (raaf_said_fault_t){0};
 }
 
 size_t raaf_gemini_said_count(const raaf_gemini_said_t *said) {
@@ -218,46 +217,14 @@ static raaf_gemini_said_piece_t *piece_now(const raaf_gemini_said_t *said) {
     return piece_at(said, piece_count(said) - 1);
 }
 
-/* The caps are the limits of the buffers. */
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    const int rc = raaf_buffer_append(buffer, item, size);
-
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 /* ---- reading: what stands where ---- */
-
-/* What carries the answer must not be dropped in silence: there a wrong type is an error. */
-static int only_structure(const raaf_json_value_t *value) {
-    switch (value->type) {
-    case RAAF_JSON_FALSE:
-    case RAAF_JSON_TRUE:
-    case RAAF_JSON_NUMBER:
-    case RAAF_JSON_STRING:
-        return RAAF_INVALID_EVENT;
-    default:
-        return RAAF_OK;
-    }
-}
-
-static int set_label(raaf_gemini_said_t *said, raaf_range_t *range,
-                     const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
-
-static int set_label_or_number(raaf_gemini_said_t *said, raaf_range_t *range,
-                               const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
 
 static int on_candidate(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
     const raaf_gemini_candidate_t candidate = {.first_part = part_count(said),
                                                .first_source = source_count(said)};
 
-    if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    return push(&said->candidates, &candidate, sizeof candidate);
+    if (value->type != RAAF_JSON_OPEN_OBJECT) return raaf_said_only_structure(value);
+    return raaf_buffer_push(&said->candidates, &candidate, sizeof candidate);
 }
 
 static int on_index(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
@@ -289,8 +256,8 @@ static int on_part(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
     int rc;
 
     if (value->type == RAAF_JSON_CLOSE_OBJECT) return end_part(said, value);
-    if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    rc = push(&said->parts, &part, sizeof part);
+    if (value->type != RAAF_JSON_OPEN_OBJECT) return raaf_said_only_structure(value);
+    rc = raaf_buffer_push(&said->parts, &part, sizeof part);
     if (rc == RAAF_OK) candidate_now(said)->part_count++;
     return rc;
 }
@@ -309,14 +276,14 @@ static int on_text(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
 static int on_call(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
     if (value->type == RAAF_JSON_OPEN_ARRAY) return RAAF_INVALID_EVENT;
     if (value->type == RAAF_JSON_OPEN_OBJECT) part_now(said)->has_call = true;
-    return only_structure(value);
+    return raaf_said_only_structure(value);
 }
 
 static int on_args(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
     raaf_gemini_part_t *part = part_now(said);
 
     if (value->type == RAAF_JSON_OPEN_ARRAY) return RAAF_INVALID_EVENT;
-    if (value->type != RAAF_JSON_CLOSE_OBJECT) return only_structure(value);
+    if (value->type != RAAF_JSON_CLOSE_OBJECT) return raaf_said_only_structure(value);
     part->has_args = true;
     return raaf_notes_set_raw(&said->notes, &part->args, value->bytes, value->len);
 }
@@ -325,8 +292,8 @@ static int on_piece(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
     const raaf_gemini_said_piece_t piece = {0};
     int rc;
 
-    if (value->type != RAAF_JSON_OPEN_OBJECT) return only_structure(value);
-    rc = push(&said->pieces, &piece, sizeof piece);
+    if (value->type != RAAF_JSON_OPEN_OBJECT) return raaf_said_only_structure(value);
+    rc = raaf_buffer_push(&said->pieces, &piece, sizeof piece);
     if (rc == RAAF_OK) part_now(said)->piece_count++;
     return rc;
 }
@@ -365,18 +332,19 @@ static int on_piece_value(raaf_gemini_said_t *said, uint8_t field, const raaf_js
 static int on_call_value(raaf_gemini_said_t *said, uint8_t field, const raaf_json_value_t *value) {
     switch (field) {
     case CALL_ID:
-        return set_label(said, &part_now(said)->id, value);
+        return raaf_said_label(&said->notes, &part_now(said)->id, value);
     case CALL_NAME:
-        return set_label(said, &part_now(said)->name, value);
+        return raaf_said_label(&said->notes, &part_now(said)->name, value);
     case CALL_ARGS:
         return on_args(said, value);
     case CALL_CONTINUES:
         part_now(said)->will_continue = value->type == RAAF_JSON_TRUE;
+        said->call_continues |= part_now(said)->will_continue;
         return RAAF_OK;
     case PIECES:
         return on_piece(said, value);
     case PIECE_PATH:
-        return set_label(said, &piece_now(said)->path, value);
+        return raaf_said_label(&said->notes, &piece_now(said)->path, value);
     case PIECE_CONTINUES:
         piece_now(said)->will_continue = value->type == RAAF_JSON_TRUE;
         return RAAF_OK;
@@ -393,7 +361,7 @@ static int on_source(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
 
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
     rc = raaf_notes_set(&said->notes, &source, value->bytes, value->len);
-    if (rc == RAAF_OK) rc = push(&said->sources, &source, sizeof source);
+    if (rc == RAAF_OK) rc = raaf_buffer_push(&said->sources, &source, sizeof source);
     if (rc == RAAF_OK) candidate_now(said)->source_count++;
     return rc;
 }
@@ -435,17 +403,15 @@ static void on_detail(raaf_gemini_said_t *said, int64_t *audio, const raaf_json_
 }
 
 static void on_modality(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
-    said->detail_is_audio =
-        value->type == RAAF_JSON_STRING && value->len == 5 && memcmp(value->bytes, "AUDIO", 5) == 0;
+    said->detail_is_audio = raaf_said_is(value, "AUDIO");
 }
 
 static void on_count(raaf_gemini_said_t *said, uint8_t field, const raaf_json_value_t *value) {
     int64_t *const places[] = {&said->usage.prompt_tokens, &said->tool_tokens,
                                &said->candidate_tokens,    &said->thought_tokens,
                                &said->usage.cached_tokens, &said->usage.total_tokens};
-    const int64_t count = raaf_json_integer(value, -1);
 
-    if (count >= 0) *places[field - PROMPT_TOKENS] = count;
+    raaf_said_count(places[field - PROMPT_TOKENS], value);
 }
 
 static int on_usage_value(raaf_gemini_said_t *said, uint8_t field, const raaf_json_value_t *value) {
@@ -462,7 +428,7 @@ static int on_usage_value(raaf_gemini_said_t *said, uint8_t field, const raaf_js
         on_modality(said, value);
         return RAAF_OK;
     case MODALITY_TOKENS:
-        if (raaf_json_integer(value, -1) >= 0) said->detail_count = raaf_json_integer(value, -1);
+        raaf_said_count(&said->detail_count, value);
         return RAAF_OK;
     default:
         on_count(said, field, value);
@@ -470,30 +436,20 @@ static int on_usage_value(raaf_gemini_said_t *said, uint8_t field, const raaf_js
     }
 }
 
-static int on_fault(raaf_gemini_said_t *said, const raaf_json_value_t *value) {
-    if (value->type == RAAF_JSON_STRING && value->len > 0) {
-        said->has_fault = true;
-        return set_label(said, &said->fault_message, value);
-    }
-    if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
-    said->has_fault = true;
-    return raaf_notes_set(&said->notes, &said->fault_json, value->bytes, value->len);
-}
-
 static int on_rare_value(raaf_gemini_said_t *said, uint8_t field, const raaf_json_value_t *value) {
     switch (field) {
     case SOURCE:
         return on_source(said, value);
     case BLOCK_REASON:
-        return set_label(said, &said->block_reason, value);
+        return raaf_said_label(&said->notes, &said->block_reason, value);
     case FAULT:
-        return on_fault(said, value);
+        return raaf_said_fault(&said->notes, &said->fault, value);
     case FAULT_MESSAGE:
-        return set_label_or_number(said, &said->fault_message, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.message, value);
     case FAULT_STATUS:
-        return set_label(said, &said->fault_status, value);
+        return raaf_said_label(&said->notes, &said->fault.type, value);
     case FAULT_CODE:
-        return set_label_or_number(said, &said->fault_code, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.code, value);
     default:
         return RAAF_OK;
     }
@@ -507,11 +463,11 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
     case CANDIDATES:
         return on_candidate(said, value);
     case CONTENT:
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     case INDEX:
         return on_index(said, value);
     case FINISH_REASON:
-        return set_label(said, &candidate_now(said)->finish_reason, value);
+        return raaf_said_label(&said->notes, &candidate_now(said)->finish_reason, value);
     case PARTS:
         return on_part(said, value);
     case TEXT:
@@ -520,7 +476,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         part_now(said)->thought = value->type == RAAF_JSON_TRUE;
         return RAAF_OK;
     case SIGNATURE:
-        return set_label(said, &part_now(said)->signature, value);
+        return raaf_said_label(&said->notes, &part_now(said)->signature, value);
     case CALL:
         return on_call(said, value);
     default:

@@ -12,6 +12,7 @@
 #include "gemini_args.h"
 #include "json_reader.h"
 #include "notes.h"
+#include "said.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,6 +67,7 @@ typedef struct raaf_gemini_said {
     raaf_buffer_t pieces;     /* of raaf_gemini_said_piece_t */
     raaf_buffer_t sources;    /* of raaf_range_t: what the answer is grounded in */
     bool known;               /* there was a field that the dialect knows */
+    bool call_continues;      /* a part says so */
     bool has_usage;
     raaf_range_t usage_json;
     raaf_usage_t usage;
@@ -75,11 +77,7 @@ typedef struct raaf_gemini_said {
     bool detail_is_audio;
     int64_t detail_count;
     raaf_range_t block_reason;
-    bool has_fault;
-    raaf_range_t fault_json; /* empty where the error is a string */
-    raaf_range_t fault_message;
-    raaf_range_t fault_status;
-    raaf_range_t fault_code;
+    raaf_said_fault_t fault;
 } raaf_gemini_said_t;
 
 /* Allocates nothing. */

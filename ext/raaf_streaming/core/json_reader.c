@@ -492,6 +492,23 @@ int raaf_json_read(raaf_json_reader_t *reader, const char *bytes, size_t len,
     return rc;
 }
 
+static int ignore_value(void *context, uint8_t field, const raaf_json_value_t *value) {
+    return RAAF_OK;
+}
+
+int raaf_json_check(const char *bytes, size_t len) {
+    /* No row is read, but one is pointed to: adding to a null pointer is undefined, even nothing. */
+    static const raaf_json_field_t none[1];
+    static const raaf_json_table_t nothing = {.rows = none, .count = 0};
+    raaf_json_reader_t reader;
+    int rc;
+
+    raaf_json_reader_init(&reader, &nothing);
+    rc = raaf_json_read(&reader, bytes, len, ignore_value, NULL);
+    raaf_json_reader_free(&reader);
+    return rc;
+}
+
 void raaf_json_reader_free(raaf_json_reader_t *reader) {
     raaf_buffer_free(&reader->scratch);
 }

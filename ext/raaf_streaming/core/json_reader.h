@@ -103,6 +103,12 @@ void raaf_json_reader_init(raaf_json_reader_t *reader, const raaf_json_table_t *
 int raaf_json_read(raaf_json_reader_t *reader, const char *bytes, size_t len,
                    raaf_json_value_fn on_value, void *context);
 
+/*
+ * Whether [bytes] are one JSON object, as above. Return values: RAAF_OK; RAAF_INVALID_JSON,
+ * RAAF_INVALID_EVENT, RAAF_TOO_DEEP: no; RAAF_NO_MEMORY.
+ */
+int raaf_json_check(const char *bytes, size_t len);
+
 void raaf_json_reader_free(raaf_json_reader_t *reader);
 
 /*

@@ -210,9 +210,8 @@ void raaf_chat_said_forget(raaf_chat_said_t *said) {
     said->groq_usage.given = false;
     memset(said->sources, 0, sizeof said->sources);
     said->fault = RAAF_CHAT_NO_FAULT;
-    said->fault_json = (raaf_range_t){0};
-    said->fault_fields = (raaf_chat_fault_fields_t){0};
-    said->root_fields = (raaf_chat_fault_fields_t){0};
+    said->fault_fields = (raaf_said_fault_t){0};
+    said->root_fields = (raaf_said_fault_t){0};
 }
 
 size_t raaf_chat_said_choice_count(const raaf_chat_said_t *said) {
@@ -280,13 +279,6 @@ static raaf_chat_detail_t *detail_now(const raaf_chat_said_t *said) {
     return detail_at(said, detail_count(said) - 1);
 }
 
-/* The caps are the limits of the buffers. */
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    const int rc = raaf_buffer_append(buffer, item, size);
-
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 /* ---- reading ---- */
 
 static int begin_choice(raaf_chat_said_t *said) {
@@ -294,12 +286,12 @@ static int begin_choice(raaf_chat_said_t *said) {
                                             .details = {.first = detail_count(said)},
                                             .extras = {.first = extra_count(said)}};
 
-    return push(&said->choices, &choice, sizeof choice);
+    return raaf_buffer_push(&said->choices, &choice, sizeof choice);
 }
 
 static int begin_fragment(raaf_chat_said_t *said, bool has_index) {
     const raaf_chat_fragment_t fragment = {.has_index = has_index};
-    const int rc = push(&said->fragments, &fragment, sizeof fragment);
+    const int rc = raaf_buffer_push(&said->fragments, &fragment, sizeof fragment);
 
     if (rc == RAAF_OK) choice_now(said)->fragments.count++;
     return rc;
@@ -307,7 +299,7 @@ static int begin_fragment(raaf_chat_said_t *said, bool has_index) {
 
 static int begin_detail(raaf_chat_said_t *said) {
     const raaf_chat_detail_t detail = {.kind = RAAF_DETAIL_WHOLE};
-    const int rc = push(&said->details, &detail, sizeof detail);
+    const int rc = raaf_buffer_push(&said->details, &detail, sizeof detail);
 
     if (rc == RAAF_OK) choice_now(said)->details.count++;
     return rc;
@@ -323,7 +315,7 @@ static int add_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
 
     if (range->len == 0) range->start = said->texts[channel].len;
     range->len += value->len;
-    return push(&said->texts[channel], value->bytes, value->len);
+    return raaf_buffer_append(&said->texts[channel], value->bytes, value->len);
 }
 
 static int set_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
@@ -333,17 +325,6 @@ static int set_text(raaf_chat_said_t *said, raaf_chat_channel_t channel,
     return add_text(said, channel, value);
 }
 
-static int set_label(raaf_chat_said_t *said, raaf_range_t *range, const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
-
-static int set_label_or_number(raaf_chat_said_t *said, raaf_range_t *range,
-                               const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
-
 static int add_extra(raaf_chat_said_t *said, raaf_chat_extra_kind_t kind,
                      const raaf_json_value_t *value) {
     raaf_chat_extra_t extra = {.kind = kind};
@@ -351,22 +332,9 @@ static int add_extra(raaf_chat_said_t *said, raaf_chat_extra_kind_t kind,
 
     if (value->type != RAAF_JSON_CLOSE_OBJECT) return RAAF_OK;
     rc = raaf_notes_set(&said->notes, &extra.json, value->bytes, value->len);
-    if (rc == RAAF_OK) rc = push(&said->extras, &extra, sizeof extra);
+    if (rc == RAAF_OK) rc = raaf_buffer_push(&said->extras, &extra, sizeof extra);
     if (rc == RAAF_OK) choice_now(said)->extras.count++;
     return rc;
-}
-
-/* What carries the answer must not be dropped in silence: there a wrong type is an error. */
-static int only_structure(const raaf_json_value_t *value) {
-    switch (value->type) {
-    case RAAF_JSON_FALSE:
-    case RAAF_JSON_TRUE:
-    case RAAF_JSON_NUMBER:
-    case RAAF_JSON_STRING:
-        return RAAF_INVALID_EVENT;
-    default:
-        return RAAF_OK;
-    }
 }
 
 static int on_content(raaf_chat_said_t *said, const raaf_json_value_t *value) {
@@ -388,7 +356,7 @@ static int on_content(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     case RAAF_JSON_CLOSE_OBJECT:
         return said->is_reference ? add_extra(said, RAAF_CHAT_ANNOTATION, value) : RAAF_OK;
     default:
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     }
 }
 
@@ -399,11 +367,6 @@ static void on_message_part(raaf_chat_said_t *said, const raaf_json_value_t *val
 }
 
 /* ---- reading: reasoning_details ---- */
-
-static bool is(const raaf_json_value_t *value, const char *text) {
-    return value->type == RAAF_JSON_STRING && value->len == strlen(text) &&
-           memcmp(value->bytes, text, value->len) == 0;
-}
 
 static int on_details(raaf_chat_said_t *said, const raaf_json_value_t *value) {
     switch (value->type) {
@@ -422,8 +385,8 @@ static int on_details(raaf_chat_said_t *said, const raaf_json_value_t *value) {
 }
 
 static void on_detail_type(raaf_chat_detail_t *detail, const raaf_json_value_t *value) {
-    if (is(value, "reasoning.text")) detail->kind = RAAF_DETAIL_TEXT;
-    if (is(value, "reasoning.summary")) detail->kind = RAAF_DETAIL_SUMMARY;
+    if (raaf_said_is(value, "reasoning.text")) detail->kind = RAAF_DETAIL_TEXT;
+    if (raaf_said_is(value, "reasoning.summary")) detail->kind = RAAF_DETAIL_SUMMARY;
 }
 
 static int on_detail_text(raaf_chat_said_t *said, const raaf_json_value_t *value) {
@@ -450,11 +413,11 @@ static int on_detail_value(raaf_chat_said_t *said, uint8_t field, const raaf_jso
     case DETAIL_SUMMARY:
         return on_detail_text(said, value);
     case DETAIL_SIGNATURE:
-        return set_label(said, &detail->signature, value);
+        return raaf_said_label(&said->notes, &detail->signature, value);
     case DETAIL_FORMAT:
-        return set_label(said, &detail->format, value);
+        return raaf_said_label(&said->notes, &detail->format, value);
     case DETAIL_ID:
-        return set_label(said, &detail->id, value);
+        return raaf_said_label(&said->notes, &detail->id, value);
     default:
         on_detail_index(detail, value);
         return RAAF_OK;
@@ -480,7 +443,7 @@ static int on_arguments(raaf_chat_said_t *said, const raaf_json_value_t *value) 
     case RAAF_JSON_CLOSE_ARRAY:
         return set_arguments(said, value);
     default:
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     }
 }
 
@@ -565,28 +528,20 @@ static int on_count(raaf_chat_said_t *said, uint8_t field, const raaf_json_value
                                &counts->total_tokens,        &counts->cached_tokens,
                                &counts->cache_write_tokens,  &counts->reasoning_tokens,
                                &counts->audio_prompt_tokens, &counts->audio_completion_tokens};
-    const int64_t count = raaf_json_integer(value, -1);
 
-    if (count >= 0) *places[field - PROMPT_TOKENS] = count;
+    raaf_said_count(places[field - PROMPT_TOKENS], value);
     return RAAF_OK;
 }
 
 static int on_fault(raaf_chat_said_t *said, const raaf_json_value_t *value) {
-    switch (value->type) {
-    case RAAF_JSON_STRING:
-        if (value->len == 0) return RAAF_OK;
-        said->fault = RAAF_CHAT_FAULT_STRING;
-        return raaf_notes_set(&said->notes, &said->fault_fields.message, value->bytes, value->len);
-    case RAAF_JSON_CLOSE_OBJECT:
-        said->fault = RAAF_CHAT_FAULT_OBJECT;
-        return raaf_notes_set(&said->notes, &said->fault_json, value->bytes, value->len);
-    default:
-        return RAAF_OK;
-    }
+    if (value->type == RAAF_JSON_STRING && value->len > 0) said->fault = RAAF_CHAT_FAULT_STRING;
+    if (value->type == RAAF_JSON_CLOSE_OBJECT) said->fault = RAAF_CHAT_FAULT_OBJECT;
+    return raaf_said_fault(&said->notes, &said->fault_fields, value);
 }
 
 static void on_object_name(raaf_chat_said_t *said, const raaf_json_value_t *value) {
-    if (is(value, "error") && said->fault == RAAF_CHAT_NO_FAULT) said->fault = RAAF_CHAT_FAULT_ROOT;
+    if (raaf_said_is(value, "error") && said->fault == RAAF_CHAT_NO_FAULT)
+        said->fault = RAAF_CHAT_FAULT_ROOT;
 }
 
 static int on_sources(raaf_chat_said_t *said, raaf_source_list_t which,
@@ -632,21 +587,21 @@ static int on_rare_value(raaf_chat_said_t *said, uint8_t field, const raaf_json_
     case FAULT:
         return on_fault(said, value);
     case FAULT_MESSAGE:
-        return set_label_or_number(said, &said->fault_fields.message, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault_fields.message, value);
     case FAULT_TYPE:
-        return set_label(said, &said->fault_fields.type, value);
+        return raaf_said_label(&said->notes, &said->fault_fields.type, value);
     case FAULT_CODE:
-        return set_label_or_number(said, &said->fault_fields.code, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault_fields.code, value);
     case FAULT_PARAM:
-        return set_label(said, &said->fault_fields.param, value);
+        return raaf_said_label(&said->notes, &said->fault_fields.param, value);
     case ROOT_MESSAGE:
-        return set_label_or_number(said, &said->root_fields.message, value);
+        return raaf_said_label_or_number(&said->notes, &said->root_fields.message, value);
     case ROOT_TYPE:
-        return set_label(said, &said->root_fields.type, value);
+        return raaf_said_label(&said->notes, &said->root_fields.type, value);
     case ROOT_CODE:
-        return set_label_or_number(said, &said->root_fields.code, value);
+        return raaf_said_label_or_number(&said->notes, &said->root_fields.code, value);
     case ROOT_PARAM:
-        return set_label(said, &said->root_fields.param, value);
+        return raaf_said_label(&said->notes, &said->root_fields.param, value);
     default:
         return RAAF_OK;
     }
@@ -661,14 +616,14 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         return RAAF_OK;
     case CHOICES:
         if (value->type == RAAF_JSON_OPEN_OBJECT) return begin_choice(said);
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     case CHOICE_INDEX:
         return on_choice_index(said, value);
     case DELTA:
         if (value->type == RAAF_JSON_OPEN_OBJECT) choice_now(said)->has_delta = true;
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     case FINISH_REASON:
-        return set_label(said, &choice_now(said)->finish_reason, value);
+        return raaf_said_label(&said->notes, &choice_now(said)->finish_reason, value);
     case MESSAGE_PART:
         on_message_part(said, value);
         return RAAF_OK;
@@ -685,7 +640,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
     case REASONING:
         return set_text(said, RAAF_CHAT_REASONING, value);
     case PART_SIGNATURE:
-        return set_label(said, &choice_now(said)->signature, value);
+        return raaf_said_label(&said->notes, &choice_now(said)->signature, value);
     case REFERENCE_IDS:
         said->is_reference = true;
         return RAAF_OK;
@@ -705,18 +660,18 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         return set_text(said, RAAF_CHAT_REFUSAL, value);
     case TOOL_CALLS:
         if (value->type == RAAF_JSON_OPEN_OBJECT) return begin_fragment(said, false);
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     case FUNCTION_CALL:
         if (value->type == RAAF_JSON_OPEN_OBJECT) return begin_fragment(said, true);
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     case FUNCTION:
-        return only_structure(value);
+        return raaf_said_only_structure(value);
     case TOOL_INDEX:
         return on_tool_index(said, value);
     case TOOL_ID:
-        return set_label(said, &fragment_now(said)->id, value);
+        return raaf_said_label(&said->notes, &fragment_now(said)->id, value);
     case TOOL_NAME:
-        return set_label(said, &fragment_now(said)->name, value);
+        return raaf_said_label(&said->notes, &fragment_now(said)->name, value);
     case TOOL_ARGUMENTS:
         return on_arguments(said, value);
     default:

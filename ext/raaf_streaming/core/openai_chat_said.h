@@ -14,6 +14,7 @@
 #include "json_reader.h"
 #include "notes.h"
 #include "reasoning_details.h"
+#include "said.h"
 #include "sources.h"
 #include "tool_calls.h"
 
@@ -108,13 +109,6 @@ typedef enum raaf_chat_fault {
     RAAF_CHAT_FAULT_ROOT    /* the event's own object is the error */
 } raaf_chat_fault_t;
 
-typedef struct raaf_chat_fault_fields {
-    raaf_range_t message;
-    raaf_range_t type;
-    raaf_range_t code;
-    raaf_range_t param;
-} raaf_chat_fault_fields_t;
-
 typedef struct raaf_chat_said {
     raaf_json_reader_t reader;
     raaf_buffer_t choices;                        /* of raaf_chat_said_choice_t */
@@ -130,9 +124,8 @@ typedef struct raaf_chat_said {
     raaf_chat_usage_t groq_usage;
     raaf_range_t sources[RAAF_SOURCES_LIST_COUNT]; /* in the notes: lists, as read */
     raaf_chat_fault_t fault;
-    raaf_range_t fault_json; /* in the notes */
-    raaf_chat_fault_fields_t fault_fields;
-    raaf_chat_fault_fields_t root_fields;
+    raaf_said_fault_t fault_fields;
+    raaf_said_fault_t root_fields;
 } raaf_chat_said_t;
 
 /* Allocates nothing. */

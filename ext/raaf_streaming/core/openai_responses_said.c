@@ -179,7 +179,7 @@ static void recognize(raaf_responses_said_t *said, raaf_slice_t name) {
         return;
     }
     /* Gateways write an error between the events as if it were a response's body. */
-    if (name.len == 0 && said->has_fault) said->event = RAAF_RESPONSES_ERROR;
+    if (name.len == 0 && said->fault.given) said->event = RAAF_RESPONSES_ERROR;
 }
 
 /* ---- the buffers ---- */
@@ -241,19 +241,12 @@ static raaf_responses_item_t *item_now(const raaf_responses_said_t *said) {
     return item_at(said, raaf_responses_said_item_count(said) - 1);
 }
 
-/* The caps are the limits of the buffers. */
-static int push(raaf_buffer_t *buffer, const void *item, size_t size) {
-    const int rc = raaf_buffer_append(buffer, item, size);
-
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 /* ---- reading ---- */
 
 static int begin_item(raaf_responses_said_t *said) {
     const raaf_responses_item_t item = {.first_piece = raaf_responses_said_piece_count(said)};
 
-    return push(&said->items, &item, sizeof item);
+    return raaf_buffer_push(&said->items, &item, sizeof item);
 }
 
 /* What stands in the event itself, and in no item, belongs to an item that says nothing else. */
@@ -261,31 +254,16 @@ static int begin_piece(raaf_responses_said_t *said, raaf_responses_kind_t kind) 
     const raaf_responses_piece_t piece = {.kind = kind};
     int rc = raaf_responses_said_item_count(said) == 0 ? begin_item(said) : RAAF_OK;
 
-    if (rc == RAAF_OK) rc = push(&said->pieces, &piece, sizeof piece);
-    if (rc == RAAF_OK) item_now(said)->piece_count++;
-    return rc;
+    if (rc == RAAF_OK) rc = raaf_buffer_push(&said->pieces, &piece, sizeof piece);
+    if (rc != RAAF_OK) return rc;
+    item_now(said)->piece_count++;
+    if (kind != RAAF_RESPONSES_CITATION) said->part = raaf_responses_said_piece_count(said) - 1;
+    return RAAF_OK;
 }
 
-/* The part that is read now: the newest piece that is no citation of it. */
+/* The part that is read now. */
 static raaf_responses_piece_t *part_now(const raaf_responses_said_t *said) {
-    size_t i = raaf_responses_said_piece_count(said) - 1;
-
-    while (piece_at(said, i)->kind == RAAF_RESPONSES_CITATION) {
-        i--;
-    }
-    return piece_at(said, i);
-}
-
-static int set_label(raaf_responses_said_t *said, raaf_range_t *range,
-                     const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
-}
-
-static int set_label_or_number(raaf_responses_said_t *said, raaf_range_t *range,
-                               const raaf_json_value_t *value) {
-    if (value->type != RAAF_JSON_STRING && value->type != RAAF_JSON_NUMBER) return RAAF_OK;
-    return raaf_notes_set(&said->notes, range, value->bytes, value->len);
+    return piece_at(said, said->part);
 }
 
 /* What carries the answer must not be dropped in silence: there a wrong type is an error. */
@@ -342,13 +320,11 @@ static int on_part(raaf_responses_said_t *said, const raaf_json_value_t *value) 
 }
 
 static void on_part_type(raaf_responses_said_t *said, const raaf_json_value_t *value) {
-    const raaf_slice_t type = {value->bytes, value->len};
     raaf_responses_piece_t *part = part_now(said);
 
-    if (value->type != RAAF_JSON_STRING) return;
-    if (is(type, "refusal")) part->kind = RAAF_RESPONSES_REFUSAL;
-    if (is(type, "summary_text")) part->kind = RAAF_RESPONSES_SUMMARY;
-    if (is(type, "reasoning_text")) part->kind = RAAF_RESPONSES_REASONING;
+    if (raaf_said_is(value, "refusal")) part->kind = RAAF_RESPONSES_REFUSAL;
+    if (raaf_said_is(value, "summary_text")) part->kind = RAAF_RESPONSES_SUMMARY;
+    if (raaf_said_is(value, "reasoning_text")) part->kind = RAAF_RESPONSES_REASONING;
 }
 
 static int on_citation(raaf_responses_said_t *said, const raaf_json_value_t *value) {
@@ -382,23 +358,8 @@ static void on_count(raaf_responses_said_t *said, uint8_t field, const raaf_json
                                &counts->total_tokens,        &counts->cached_tokens,
                                &counts->cache_write_tokens,  &counts->reasoning_tokens,
                                &counts->audio_prompt_tokens, &counts->audio_completion_tokens};
-    const int64_t count = raaf_json_integer(value, -1);
 
-    if (count >= 0) *places[field - PROMPT_TOKENS] = count;
-}
-
-static int on_fault(raaf_responses_said_t *said, const raaf_json_value_t *value) {
-    switch (value->type) {
-    case RAAF_JSON_STRING:
-        if (value->len == 0) return RAAF_OK;
-        said->has_fault = true;
-        return raaf_notes_set(&said->notes, &said->fault.message, value->bytes, value->len);
-    case RAAF_JSON_CLOSE_OBJECT:
-        said->has_fault = true;
-        return raaf_notes_set(&said->notes, &said->fault_json, value->bytes, value->len);
-    default:
-        return RAAF_OK;
-    }
+    raaf_said_count(places[field - PROMPT_TOKENS], value);
 }
 
 /* Values that come once in a response, or only where something went wrong. */
@@ -406,9 +367,9 @@ static int on_rare_value(raaf_responses_said_t *said, uint8_t field,
                          const raaf_json_value_t *value) {
     switch (field) {
     case STATUS:
-        return set_label(said, &said->status, value);
+        return raaf_said_label(&said->notes, &said->status, value);
     case REASON:
-        return set_label(said, &said->reason, value);
+        return raaf_said_label(&said->notes, &said->reason, value);
     case USAGE:
         return on_usage(said, value);
     case PROMPT_TOKENS:
@@ -422,21 +383,21 @@ static int on_rare_value(raaf_responses_said_t *said, uint8_t field,
         on_count(said, field, value);
         return RAAF_OK;
     case FAULT:
-        return on_fault(said, value);
+        return raaf_said_fault(&said->notes, &said->fault, value);
     case FAULT_MESSAGE:
-        return set_label_or_number(said, &said->fault.message, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.message, value);
     case FAULT_TYPE:
-        return set_label(said, &said->fault.type, value);
+        return raaf_said_label(&said->notes, &said->fault.type, value);
     case FAULT_CODE:
-        return set_label_or_number(said, &said->fault.code, value);
+        return raaf_said_label_or_number(&said->notes, &said->fault.code, value);
     case FAULT_PARAM:
-        return set_label(said, &said->fault.param, value);
+        return raaf_said_label(&said->notes, &said->fault.param, value);
     case ROOT_MESSAGE:
-        return set_label_or_number(said, &said->root.message, value);
+        return raaf_said_label_or_number(&said->notes, &said->root.message, value);
     case ROOT_CODE:
-        return set_label_or_number(said, &said->root.code, value);
+        return raaf_said_label_or_number(&said->notes, &said->root.code, value);
     case ROOT_PARAM:
-        return set_label(said, &said->root.param, value);
+        return raaf_said_label(&said->notes, &said->root.param, value);
     default:
         return RAAF_OK;
     }
@@ -448,19 +409,19 @@ static int on_item_value(raaf_responses_said_t *said, uint8_t field,
     case ITEM:
         return on_item(said, value);
     case ITEM_TYPE:
-        return set_label(said, &item_now(said)->type, value);
+        return raaf_said_label(&said->notes, &item_now(said)->type, value);
     case ID:
-        return set_label(said, &item_now(said)->id, value);
+        return raaf_said_label(&said->notes, &item_now(said)->id, value);
     case CALL_ID:
-        return set_label(said, &item_now(said)->call_id, value);
+        return raaf_said_label(&said->notes, &item_now(said)->call_id, value);
     case ITEM_NAME:
-        return set_label(said, &item_now(said)->name, value);
+        return raaf_said_label(&said->notes, &item_now(said)->name, value);
     case ITEM_ARGUMENTS:
         return set_arguments(said, &item_now(said)->arguments, value);
     case ITEM_STATUS:
-        return set_label(said, &item_now(said)->status, value);
+        return raaf_said_label(&said->notes, &item_now(said)->status, value);
     case PHASE:
-        return set_label(said, &item_now(said)->phase, value);
+        return raaf_said_label(&said->notes, &item_now(said)->phase, value);
     case PART:
         return on_part(said, value);
     case PART_TYPE:
@@ -480,7 +441,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
 
     switch (field) {
     case TYPE:
-        return set_label(said, &said->type, value);
+        return raaf_said_label(&said->notes, &said->type, value);
     case DELTA:
         return set_text(said, &said->delta, value);
     case WHOLE:
@@ -488,7 +449,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
     case ARGUMENTS:
         return set_arguments(said, &said->whole, value);
     case NAME:
-        return set_label(said, &said->name, value);
+        return raaf_said_label(&said->notes, &said->name, value);
     case OUTPUT_INDEX:
         on_output_index(said, value);
         return RAAF_OK;
@@ -496,7 +457,7 @@ static int on_value(void *context, uint8_t field, const raaf_json_value_t *value
         said->place = raaf_json_integer(value, 0);
         return RAAF_OK;
     case ITEM_ID:
-        return set_label(said, &said->item_id, value);
+        return raaf_said_label(&said->notes, &said->item_id, value);
     default:
         return on_item_value(said, field, value);
     }

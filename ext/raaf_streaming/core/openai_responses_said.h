@@ -13,6 +13,7 @@
 #include "delta.h"
 #include "json_reader.h"
 #include "notes.h"
+#include "said.h"
 #include "tool_calls.h"
 
 #include <stdbool.h>
@@ -68,17 +69,11 @@ typedef struct raaf_responses_item {
     size_t piece_count;
 } raaf_responses_item_t;
 
-typedef struct raaf_responses_fault {
-    raaf_range_t message;
-    raaf_range_t type;
-    raaf_range_t code;
-    raaf_range_t param;
-} raaf_responses_fault_t;
-
 typedef struct raaf_responses_said {
     raaf_json_reader_t reader;
     raaf_buffer_t items;  /* of raaf_responses_item_t */
     raaf_buffer_t pieces; /* of raaf_responses_piece_t; those of an item stand together */
+    size_t part;          /* position of the newest piece that is no citation */
     raaf_notes_t notes;
 
     raaf_responses_event_t event;
@@ -99,10 +94,8 @@ typedef struct raaf_responses_said {
     bool has_usage;
     raaf_usage_t usage;
     raaf_range_t usage_json;
-    bool has_fault; /* an `error` that is an Object or a String */
-    raaf_range_t fault_json;
-    raaf_responses_fault_t fault; /* of that error */
-    raaf_responses_fault_t root;  /* of the event itself */
+    raaf_said_fault_t fault; /* `error` */
+    raaf_said_fault_t root;  /* the event itself, read as an error */
 } raaf_responses_said_t;
 
 /* Allocates nothing. */

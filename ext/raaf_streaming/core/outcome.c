@@ -183,7 +183,7 @@ int raaf_outcome_part(raaf_outcome_t *outcome, const raaf_delta_t *delta, size_t
     if (result == RAAF_OK) result = raaf_buffer_append(parts, delta->text.bytes, delta->text.len);
     if (result == RAAF_OK) result = raaf_buffer_append(parts, "}", 1);
     if (result != RAAF_OK) parts->len = before;
-    return result == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : result;
+    return raaf_capped(result);
 }
 
 void raaf_outcome_error(raaf_outcome_t *outcome, const raaf_delta_t *delta) {

@@ -158,10 +158,9 @@ static bool watch_anew(raaf_reactor_t *reactor, int fd) {
 
 /* Before libcurl closes them without a word: a moment later the numbers can be another thread's. */
 static void unwatch_connecting(raaf_reactor_t *reactor, const raaf_transfer_t *transfer) {
-    if (transfer->stream->outcome.connected_at) return;
     for (size_t fd = 0; fd < reactor->sockets.count; fd++) {
         const raaf_socket_t *entry = &reactor->sockets.sockets[fd];
-        if (entry->watched && entry->owner == transfer->attempt) unwatch(reactor, (int)fd);
+        if (entry->watched && entry->owner == transfer->stream->id) unwatch(reactor, (int)fd);
     }
 }
 #else

@@ -22,11 +22,6 @@ typedef struct detail {
     raaf_buffer_t text;
 } detail_t;
 
-/* Every cap of this file is a buffer's limit, or that on all bytes. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
-
 static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
     return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
 }
@@ -77,7 +72,7 @@ static int begin(raaf_reasoning_details_t *details, uint32_t choice, raaf_detail
     raaf_buffer_init(&detail.text, SIZE_MAX);
     rc = raaf_buffer_append(&details->list, (const char *)&detail, sizeof detail);
     if (rc == RAAF_OK) *begun = detail_at(details, count(details) - 1);
-    return capped(rc);
+    return raaf_capped(rc);
 }
 
 /* The first that was said counts. */

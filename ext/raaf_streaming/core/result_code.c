@@ -23,3 +23,7 @@ const char *raaf_result_code_text(int code) {
         return "an unknown failure";
     }
 }
+
+int raaf_capped(int code) {
+    return code == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : code;
+}

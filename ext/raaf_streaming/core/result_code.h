@@ -53,4 +53,7 @@ const char *raaf_result_code_name(int code);
 /* One sentence about [code], in English, without a full stop. Any thread. */
 const char *raaf_result_code_text(int code);
 
+/* [code] of a buffer whose limit is a cap of a stream: the event is too large, not the body. */
+int raaf_capped(int code);
+
 #endif

@@ -16,7 +16,8 @@
 #define RAAF_SEEN_MAX 4096
 
 typedef struct raaf_seen {
-    raaf_buffer_t hashes; /* of uint64_t */
+    raaf_buffer_t table; /* of uint64_t, by hash; 0: nothing stands there */
+    size_t count;        /* of those that stand in it */
 } raaf_seen_t;
 
 /* Allocates nothing. */

@@ -55,6 +55,12 @@ bool raaf_socket_table_opened(raaf_socket_table_t *table, int fd, uint64_t owner
     return true;
 }
 
+void raaf_socket_table_connected(raaf_socket_table_t *table, uint64_t owner) {
+    for (size_t fd = 0; fd < table->count; fd++) {
+        if (table->sockets[fd].owner == owner) table->sockets[fd].owner = 0;
+    }
+}
+
 void raaf_socket_table_closing(raaf_socket_table_t *table, int fd) {
     raaf_socket_t *entry = raaf_socket_table_find(table, fd);
     if (entry) entry->open = false;

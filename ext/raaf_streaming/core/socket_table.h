@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 typedef struct raaf_socket {
-    uint64_t owner;      /* the attempt it was opened for */
+    uint64_t owner;      /* id of the stream it is connecting for; 0: none, it has connected */
     uint64_t inode;      /* which socket it is */
     uint32_t generation; /* counts the times libcurl began to watch this number */
     int what;            /* CURL_POLL_*: what libcurl watches it for */
@@ -38,8 +38,11 @@ raaf_socket_t *raaf_socket_table_get(raaf_socket_table_t *table, int fd);
 /* The entry of [fd] if there is one, else NULL. */
 raaf_socket_t *raaf_socket_table_find(const raaf_socket_table_t *table, int fd);
 
-/* Notes the new socket [fd], opened for attempt [owner]. Returns false when out of memory. */
+/* Notes the new socket [fd], opened for stream [owner]. Returns false when out of memory. */
 bool raaf_socket_table_opened(raaf_socket_table_t *table, int fd, uint64_t owner);
+
+/* A socket of stream [owner] has connected; any others it had are given up. None is its own now. */
+void raaf_socket_table_connected(raaf_socket_table_t *table, uint64_t owner);
 
 /* [fd] is going to be closed. To be called before its number is free for another thread to get. */
 void raaf_socket_table_closing(raaf_socket_table_t *table, int fd);

@@ -10,6 +10,8 @@
 /* Memory that a silent stream may hold on to, in each of its buffers. */
 #define KEEP_BYTES 1024
 
+_Static_assert(RAAF_SOURCES_MAX < RAAF_SEEN_MAX, "all of them are remembered");
+
 enum { LIST = 2, URL };
 
 static const raaf_json_field_t rows[] = {
@@ -24,33 +26,10 @@ void raaf_sources_init(raaf_sources_t *sources) {
     raaf_json_reader_init(&sources->reader, &table);
     for (int i = 0; i < RAAF_SOURCES_LIST_COUNT; i++)
         raaf_buffer_init(&sources->last[i], SIZE_MAX);
-    raaf_buffer_init(&sources->seen, RAAF_SOURCES_MAX_BYTES);
+    raaf_seen_init(&sources->seen);
     raaf_buffer_init(&sources->wrapped, SIZE_MAX);
     raaf_buffer_init(&sources->json, SIZE_MAX);
     raaf_notes_init(&sources->notes);
-}
-
-/* ---- which of them were seen ---- */
-
-static bool was_seen(const raaf_buffer_t *seen, raaf_slice_t key) {
-    size_t len;
-
-    for (size_t at = 0; at < seen->len; at += sizeof len + len) {
-        memcpy(&len, seen->bytes + at, sizeof len);
-        if (len == key.len && memcmp(seen->bytes + at + sizeof len, key.bytes, len) == 0)
-            return true;
-    }
-    return false;
-}
-
-static int remember(raaf_sources_t *sources, raaf_slice_t key) {
-    raaf_buffer_t *seen = &sources->seen;
-    int rc;
-
-    if (sources->count++ == RAAF_SOURCES_MAX) return RAAF_EVENT_TOO_LARGE;
-    rc = raaf_buffer_append(seen, (const char *)&key.len, sizeof key.len);
-    if (rc == RAAF_OK) rc = raaf_buffer_append(seen, key.bytes, key.len);
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
 }
 
 /* ---- one source ---- */
@@ -61,10 +40,11 @@ static int put(raaf_buffer_t *json, const char *text) {
 
 /* What stands in sources->json. */
 static int hand_over(raaf_sources_t *sources, raaf_slice_t key) {
-    int rc;
+    bool is_new;
+    const int rc = raaf_seen_note(&sources->seen, 0, key, &is_new);
 
-    if (was_seen(&sources->seen, key)) return RAAF_OK;
-    if ((rc = remember(sources, key)) != RAAF_OK) return rc;
+    if (rc != RAAF_OK || !is_new) return rc;
+    if (sources->seen.count > RAAF_SOURCES_MAX) return RAAF_EVENT_TOO_LARGE;
     return raaf_delta_sink_json(sources->sink, RAAF_CHUNK_CITATION, 0,
                                 (raaf_slice_t){sources->json.bytes, sources->json.len});
 }
@@ -142,11 +122,11 @@ static int wrap(raaf_sources_t *sources, raaf_slice_t list) {
 int raaf_sources_take(raaf_sources_t *sources, raaf_source_list_t which, raaf_slice_t list,
                       raaf_delta_sink_t *sink) {
     raaf_buffer_t *last = &sources->last[which];
-    int rc;
+    int rc = RAAF_OK;
 
     if (same(last, list)) return RAAF_OK;
     raaf_buffer_clear(last, list.len);
-    rc = raaf_buffer_append(last, list.bytes, list.len);
+    if (list.len <= RAAF_SOURCES_MAX_LAST) rc = raaf_buffer_append(last, list.bytes, list.len);
     if (rc == RAAF_OK) rc = wrap(sources, list);
     if (rc != RAAF_OK) return rc;
 
@@ -161,7 +141,7 @@ void raaf_sources_free(raaf_sources_t *sources) {
     raaf_json_reader_free(&sources->reader);
     for (int i = 0; i < RAAF_SOURCES_LIST_COUNT; i++)
         raaf_buffer_free(&sources->last[i]);
-    raaf_buffer_free(&sources->seen);
+    raaf_seen_free(&sources->seen);
     raaf_buffer_free(&sources->wrapped);
     raaf_buffer_free(&sources->json);
     raaf_notes_free(&sources->notes);

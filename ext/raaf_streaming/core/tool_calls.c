@@ -1,13 +1,9 @@
 #include "tool_calls.h"
 
+#include "json_reader.h"
 #include "result_code.h"
 
 #include <string.h>
-
-/* Every cap of this file is a buffer's limit. */
-static int capped(int rc) {
-    return rc == RAAF_BODY_TOO_LARGE ? RAAF_EVENT_TOO_LARGE : rc;
-}
 
 static raaf_slice_t slice_of(const raaf_buffer_t *buffer) {
     return (raaf_slice_t){buffer->bytes != NULL ? buffer->bytes : "", buffer->len};
@@ -20,6 +16,7 @@ static bool same(const raaf_buffer_t *buffer, raaf_slice_t slice) {
 
 void raaf_tool_calls_init(raaf_tool_calls_t *calls) {
     raaf_buffer_init(&calls->list, RAAF_TOOL_CALLS_MAX * sizeof(raaf_tool_call_t));
+    calls->open = 0;
 }
 
 size_t raaf_tool_calls_count(const raaf_tool_calls_t *calls) {
@@ -64,13 +61,13 @@ int64_t raaf_tool_calls_free_index(const raaf_tool_calls_t *calls, uint32_t choi
 
 int raaf_tool_calls_begin(raaf_tool_calls_t *calls, uint32_t choice, int64_t index,
                           raaf_tool_call_t **begun) {
-    raaf_tool_call_t call = {.choice = choice, .index = index};
+    raaf_tool_call_t call = {.calls = calls, .choice = choice, .index = index};
     int rc;
 
     raaf_buffer_init(&call.id, RAAF_TOOL_CALLS_MAX_LABEL);
     raaf_buffer_init(&call.name, RAAF_TOOL_CALLS_MAX_LABEL);
     raaf_buffer_init(&call.arguments, RAAF_TOOL_CALLS_MAX_ARGUMENTS);
-    rc = capped(raaf_buffer_append(&calls->list, (const char *)&call, sizeof call));
+    rc = raaf_buffer_push(&calls->list, &call, sizeof call);
     if (rc == RAAF_OK) *begun = raaf_tool_calls_at(calls, raaf_tool_calls_count(calls) - 1);
     return rc;
 }
@@ -78,9 +75,9 @@ int raaf_tool_calls_begin(raaf_tool_calls_t *calls, uint32_t choice, int64_t ind
 int raaf_tool_call_label(raaf_tool_call_t *call, raaf_slice_t id, raaf_slice_t name) {
     int rc = RAAF_OK;
 
-    if (call->id.len == 0) rc = capped(raaf_buffer_append(&call->id, id.bytes, id.len));
+    if (call->id.len == 0) rc = raaf_capped(raaf_buffer_append(&call->id, id.bytes, id.len));
     if (rc == RAAF_OK && !same(&call->name, name)) {
-        rc = capped(raaf_buffer_append(&call->name, name.bytes, name.len));
+        rc = raaf_capped(raaf_buffer_append(&call->name, name.bytes, name.len));
     }
     return rc;
 }
@@ -108,23 +105,32 @@ static int put_fragment(raaf_delta_sink_t *sink, const raaf_tool_call_t *call, s
 
 int raaf_tool_call_add(raaf_tool_call_t *call, raaf_slice_t arguments, raaf_delta_sink_t *sink) {
     const size_t start = call->arguments.len;
-    const int rc =
-        capped(raaf_utf8_repair(&call->open, arguments.bytes, arguments.len, &call->arguments));
+    const int rc = raaf_capped(
+        raaf_utf8_repair(&call->open, arguments.bytes, arguments.len, &call->arguments));
 
-    return rc == RAAF_OK ? put_fragment(sink, call, start) : rc;
+    call->calls->open += call->arguments.len - start;
+    if (rc != RAAF_OK) return rc;
+    if (call->calls->open > RAAF_TOOL_CALLS_MAX_OPEN) return RAAF_EVENT_TOO_LARGE;
+    return put_fragment(sink, call, start);
+}
+
+static void forget_arguments(raaf_tool_call_t *call) {
+    call->calls->open -= call->arguments.len;
+    raaf_buffer_free(&call->arguments);
 }
 
 int raaf_tool_call_close(raaf_tool_call_t *call, raaf_delta_sink_t *sink) {
     const size_t start = call->arguments.len;
     int rc;
 
-    if (call->whole) return RAAF_OK;
-    rc = capped(raaf_utf8_finish(&call->open, &call->arguments));
+    if (call->whole || call->torn) return RAAF_OK;
+    rc = raaf_capped(raaf_utf8_finish(&call->open, &call->arguments));
+    call->calls->open += call->arguments.len - start;
     if (rc == RAAF_OK && call->arguments.len > start) rc = put_fragment(sink, call, start);
     if (rc != RAAF_OK) return rc;
     call->whole = true;
     rc = put(sink, RAAF_CHUNK_TOOL_CALL, call, slice_of(&call->arguments));
-    raaf_buffer_free(&call->arguments);
+    forget_arguments(call);
     return rc;
 }
 
@@ -136,6 +142,38 @@ int raaf_tool_calls_close(raaf_tool_calls_t *calls, uint32_t choice, raaf_delta_
 
         if (call->choice == choice) rc = raaf_tool_call_close(call, sink);
     }
+    return rc;
+}
+
+void raaf_tool_calls_tear(raaf_tool_calls_t *calls) {
+    for (size_t i = 0; i < raaf_tool_calls_count(calls); i++) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i);
+
+        call->torn = call->torn || !call->whole;
+    }
+}
+
+int raaf_tool_calls_tear_cut_off(raaf_tool_calls_t *calls, uint32_t choice) {
+    for (size_t i = 0; i < raaf_tool_calls_count(calls); i++) {
+        raaf_tool_call_t *call = raaf_tool_calls_at(calls, i);
+        int rc;
+
+        if (call->choice != choice || call->whole || call->torn) continue;
+        rc = raaf_json_check(slice_of(&call->arguments).bytes, call->arguments.len);
+        if (rc == RAAF_NO_MEMORY) return rc;
+        call->torn = rc != RAAF_OK;
+    }
+    return RAAF_OK;
+}
+
+int raaf_tool_call_mend(raaf_tool_call_t *call, raaf_slice_t arguments) {
+    int rc;
+
+    forget_arguments(call);
+    call->torn = false;
+    call->open = (raaf_utf8_carry_t){0};
+    rc = raaf_capped(raaf_buffer_append(&call->arguments, arguments.bytes, arguments.len));
+    call->calls->open += call->arguments.len;
     return rc;
 }
 

@@ -21,8 +21,6 @@
 #define NUDGE_NS RAAF_MS(250)        /* between two looks at a connection that is being made */
 #define ERROR_BODY_NS RAAF_MS(5000)  /* for the body of an error status */
 
-static atomic_uint_fast64_t last_attempt;
-
 static void touch(raaf_transfer_t *transfer) {
     transfer->host->touched(transfer, transfer->host->context);
 }
@@ -271,6 +269,7 @@ static size_t on_header(char *bytes, size_t one, size_t len, void *context) {
 static int on_connected(void *context, char *to_ip, char *from_ip, int to_port, int from_port) {
     (void)to_ip, (void)from_ip, (void)to_port, (void)from_port;
     raaf_transfer_t *transfer = context;
+    raaf_socket_table_connected(transfer->host->sockets, transfer->stream->id);
     if (transfer->phase != RAAF_PHASE_CONNECTING) return CURL_PREREQFUNC_OK; /* libcurl's resend */
     transfer->phase = RAAF_PHASE_SENT;
     transfer->stream->outcome.connected_at = raaf_clock_now();
@@ -293,7 +292,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
 #ifndef SOCK_CLOEXEC
     fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
-    if (!raaf_socket_table_opened(host->sockets, fd, transfer->attempt)) {
+    if (!raaf_socket_table_opened(host->sockets, fd, transfer->stream->id)) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
@@ -428,7 +427,6 @@ static bool prepare(raaf_transfer_t *transfer) {
     transfer->header_bytes = 0;
     transfer->step_at = transfer->grace_until = RAAF_NEVER;
     transfer->error_body_until = transfer->drain_until = RAAF_NEVER;
-    transfer->attempt = atomic_fetch_add(&last_attempt, 1) + 1;
     transfer->attempt_at = raaf_clock_now();
     transfer->curl_error[0] = '\0';
     return true;

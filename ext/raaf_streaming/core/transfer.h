@@ -65,8 +65,7 @@ typedef struct raaf_transfer {
     raaf_delivery_t delivery;
     raaf_timer_t timer;
     raaf_host_ticket_t ticket;
-    uint64_t attempt;    /* unique in the process: owns the sockets it opens */
-    uint64_t attempt_at; /* when it began */
+    uint64_t attempt_at; /* when this attempt began */
     uint64_t retry_at;   /* when the next one begins, in RAAF_PHASE_BACKOFF */
     bool decoder_finished;
     bool paused; /* the queue was full: libcurl holds the bytes */

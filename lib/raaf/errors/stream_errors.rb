@@ -103,6 +103,17 @@ module RAAF
 
     # The model went on calling tools until the agent's `max_turns` was used up.
     class MaxTurnsError < Error
+      # @return [Array<Hash{Symbol=>Object}>, nil] the conversation so far, up to the calls that were not answered
+      attr_reader :messages
+
+      # @param message [String, nil]
+      # @param messages [Array<Hash>, nil]
+      # @param details [Hash] as for {Error#initialize}
+      def initialize(message = nil, messages: nil, **details)
+        super(message, **details)
+        @messages = messages
+      end
+
       # (see Error.default_message)
       def self.default_message
         "the agent used up its turns; raise max_turns, or give it an instruction to come to an end"

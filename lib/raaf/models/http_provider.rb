@@ -134,7 +134,9 @@ module RAAF
       def missing_key
         variables = self.class::KEY_VARIABLES.join(" or ")
         hint = variables.empty? ? "give" : "set #{variables}, or give"
-        raise Errors::ConfigurationError.new("no API key for #{name}: #{hint} api_key: to the provider", provider: name)
+        other = " (for a server that wants none, any word)" unless base_url == self.class::DEFAULT_BASE_URL
+        raise Errors::ConfigurationError.new("no API key for #{name}: #{hint} api_key: to the provider#{other}",
+          provider: name)
       end
 
       def default_base_url

@@ -77,6 +77,7 @@ module RAAF
       # @return [void]
       def register(pattern, &factory)
         raise ArgumentError, "register needs a block that makes the provider" unless factory
+        raise ArgumentError, "register needs a Regexp, not #{pattern.inspect}" unless pattern.is_a?(Regexp)
 
         @registry_lock.synchronize { @registry = [[pattern, factory], *@registry].freeze }
       end

@@ -3,6 +3,7 @@
 require "json"
 require_relative "config_api"
 require_relative "model_settings"
+require_relative "response_format"
 require_relative "tools/set"
 
 module RAAF
@@ -51,6 +52,7 @@ module RAAF
         shared = ModelSettings.read(reader?(:model_settings) ? model_settings : nil)
         own = SETTINGS.to_h { |name| [name, (public_send(name) if reader?(name))] }
         settings = shared.merge(own.compact)
+        settings = settings.merge(response_format: ResponseFormat.of(settings[:response_format])).compact
         choice = settings[:tool_choice]
         return settings unless choice.is_a?(String)
 

@@ -62,7 +62,8 @@ module RAAF
       #     Has no effect yet in this version.
       # @!attribute retain_text
       #   @return [Boolean] whether the answer's text is kept, for `cumulative` and the result. Default true.
-      #     false is for answers too large for memory: `cumulative` and the result's text are empty then.
+      #     false is for answers too large for memory: `cumulative` and the result's text are empty then,
+      #     and output guardrails are not asked.
       # @!attribute max_text_bytes
       #   @return [Integer] bytes of text kept for one answer; more is a StreamLimitError. Default 67108864 (64 MiB).
       # @!attribute messages_per_minute_per_user

@@ -125,6 +125,8 @@ module RAAF
       # @return [String] the message, with the keys it may have meant
       def unknown(name)
         near = suggestions(name)
+        return "RAAF::Streaming has no setting #{name}: it is an agent's" if AgentMethods::SETTINGS.include?(name.to_sym)
+
         hint = near.empty? ? "" : "; did you mean #{near.join(" or ")}?"
         "RAAF::Streaming has no setting #{name}#{hint}"
       end

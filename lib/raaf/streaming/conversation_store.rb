@@ -4,10 +4,10 @@ module RAAF
   module Streaming
     # Keeps what was said in a session, so that the next run of the same session goes on from it.
     #
-    # Anything with these three methods can be the setting `conversation_store`; this one keeps it in the memory of the
-    # process. Runs with a `session_id` begin with what the store has, and add to it what the user said and what came of
-    # it: the answer, tool calls and their results; of a run that was cut off, the words that were delivered. Of a run
-    # that failed before a word came nothing is kept, so that it can be tried again.
+    # Anything with {#messages} and {#append} can be the setting `conversation_store`; this one keeps it in the memory
+    # of the process. Runs with a `session_id` begin with what the store has, and add to it what the user said and what
+    # came of it: the answer, tool calls and their results; of a run that was cut off, the words that were delivered.
+    # Of a run that failed before a word came nothing is kept, so that it can be tried again.
     #
     # Every method may be called from any thread. What it hands out are copies.
     #
@@ -35,31 +35,31 @@ module RAAF
         @sessions = {} # in the order in which they were used
       end
 
-      # @param session_id [String]
+      # @param session_id [#to_s]
       # @return [Array<Hash{Symbol=>Object}>] what was said, oldest first, without system messages; [] for a new session
       def messages(session_id)
-        @lock.synchronize { (touch(session_id) || []).map(&:dup) }
+        @lock.synchronize { (touch(session_id.to_s) || []).map(&:dup) }
       end
 
       # Adds to a session what was said.
       #
-      # @param session_id [String]
+      # @param session_id [#to_s]
       # @param messages [Array<Hash{Symbol=>Object}>]
       # @return [void]
       def append(session_id, messages)
         @lock.synchronize do
-          kept = touch(session_id) || []
-          @sessions[session_id] = shorten(kept + messages.map(&:dup))
+          kept = touch(session_id.to_s) || []
+          @sessions[session_id.to_s] = shorten(kept + messages.map(&:dup))
           @sessions.shift while @sessions.size > @max_sessions
         end
       end
 
       # Forgets a session.
       #
-      # @param session_id [String]
+      # @param session_id [#to_s]
       # @return [void]
       def clear(session_id)
-        @lock.synchronize { @sessions.delete(session_id) }
+        @lock.synchronize { @sessions.delete(session_id.to_s) }
       end
 
       # @return [Integer] sessions that are kept

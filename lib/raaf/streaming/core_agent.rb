@@ -11,10 +11,14 @@ module RAAF
     #
     # * Input guardrails see every message of the user before it is sent. One that trips ends the run before a byte is
     #   sent.
-    # * Output guardrails see the whole answer at its end, when its pieces have long been delivered: one that trips
-    #   makes the run fail, one that filters changes the result and what goes on in the conversation, not the pieces.
-    # * Hooks: `on_start(context, agent)` before each request, `on_end(context, agent, output)` after an answer. One
-    #   that raises is logged, and changes nothing.
+    # * Output guardrails see each answer at its end, when its pieces have long been delivered, and before the tools
+    #   that it calls are run: one that trips makes the run fail, and what it refused does not go on in the
+    #   conversation; one that filters changes the result and what goes on, not the pieces.
+    # * Hooks: `on_start(context, agent)` before each request; `on_tool_start(context, agent, tool, arguments)` and then
+    #   `on_tool_end(context, agent, tool, result)` or `on_tool_error(context, agent, tool, error)`, on the thread that
+    #   runs the tool; `on_handoff(context, agent, other)`, and the `on_handoff` of the other agent, called with the
+    #   first agent and the context; `on_end(context, agent, output)` once, with the text of the whole run. One that
+    #   raises is logged, and changes nothing.
     #
     # Source: raaf-ai/raaf, core/lib/raaf/{runner,guardrails,lifecycle,run_context}.rb.
     #
@@ -23,10 +27,22 @@ module RAAF
       # @param agent [Agent]
       # @param messages [Array<Hash>] the conversation
       # @param context [Hash]
-      def initialize(agent, messages, context)
+      # @param core_context [Object, nil] what an earlier call of the run has made of that
+      def initialize(agent, messages, context, core_context = nil)
         @agent = agent
         @messages = messages
         @context = context
+        @core_context = core_context
+        core_context&.messages&.replace(messages)
+      end
+
+      # The same for the run's next call: hooks find in its context what earlier ones have stored there.
+      #
+      # @param agent [Agent]
+      # @param messages [Array<Hash>]
+      # @return [CoreAgent]
+      def next(agent, messages)
+        self.class.new(agent, messages, @context, @core_context)
       end
 
       # @param messages [Array<Hash{Symbol=>Object}>] those of the user among them are looked at
@@ -41,31 +57,60 @@ module RAAF
         end
       end
 
-      # @param text [String] the answer
+      # @param text [String] the answer; an empty one is not asked about
       # @return [String] the answer, perhaps filtered
       # @raise [Errors::OutputGuardrailError]
       def check_output(text)
+        return text if text.empty?
+
         list(:output_guardrails).reduce(text) do |filtered, guardrail|
           found = info(guardrail, filtered, Errors::OutputGuardrailError)
           found[:filtered_output] || filtered
         end
       end
 
-      # @param name [Symbol] :on_start or :on_end
+      # @param name [Symbol] such as :on_start
       # @param arguments [Array<Object>] after context and agent
       # @return [void]
       def call_hook(name, *arguments)
-        hooks = @agent.hooks if reader?(:hooks)
-        hooks.public_send(name, core_context, @agent, *arguments) if hooks.respond_to?(name)
-      rescue => e
-        Streaming.logger.error("the hook #{name} of the agent #{@agent.name} raised #{e.class}: #{e.message}")
+        logging(name, @agent) do
+          hooks = @agent.hooks if reader?(:hooks)
+          next unless hooks
+
+          # For all of them, so that on_start makes it, and not two tools at once.
+          context = core_context
+          next unless hooks.respond_to?(name)
+
+          hooks.public_send(name, *taken(hooks.method(name), [context, @agent, *arguments]))
+        end
+      end
+
+      # @param other [Agent] whom the conversation is handed over to
+      # @return [void]
+      def call_handoff_hooks(other)
+        logging(:on_handoff, other) do
+          other.on_handoff&.call(@agent, core_context) if reader?(:on_handoff, other)
+        end
+        call_hook(:on_handoff, other)
       end
 
       private
 
       # Not respond_to?: raaf-core's agents answer to the names of their tools, and run them.
-      def reader?(name)
-        @agent.class.public_method_defined?(name)
+      def reader?(name, agent = @agent)
+        agent.class.public_method_defined?(name)
+      end
+
+      # raaf-core's own runner gives a tool's arguments to its hooks in some places and not in others.
+      def taken(hook, arguments)
+        kinds = hook.parameters.map(&:first)
+        kinds.include?(:rest) ? arguments : arguments.first(kinds.count { |kind| %i[req opt].include?(kind) })
+      end
+
+      def logging(hook, agent)
+        yield
+      rescue => e
+        Streaming.logger.error("the hook #{hook} of the agent #{agent.name} raised #{e.class}: #{e.message}")
       end
 
       def list(name)
@@ -88,11 +133,9 @@ module RAAF
 
       # Theirs where there is one, as their guardrails and hooks expect it; the Hash without.
       def core_context
-        @core_context ||= if defined?(RAAF::RunContextWrapper)
-          RAAF::RunContextWrapper.new(RAAF::RunContext.new(messages: @messages, metadata: @context))
-        else
-          @context
-        end
+        return @context unless defined?(RAAF::RunContextWrapper)
+
+        @core_context ||= RAAF::RunContextWrapper.new(RAAF::RunContext.new(messages: @messages.dup, metadata: @context))
       end
     end
   end

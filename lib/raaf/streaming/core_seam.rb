@@ -12,6 +12,7 @@ if RAAF::Streaming::CoreLoader.load_core
   RAAF::Agent.include(RAAF::Streaming::AgentMethods)
 else
   require_relative "../agent"
+  require_relative "../function_tool"
   require_relative "../models/providers"
   require_relative "stand_in_errors"
   RAAF::Streaming::StandInErrors.define

@@ -47,7 +47,9 @@ module RAAF
       # @param messages [Array<Hash{Symbol=>Object}>] the conversation without the system message
       # @param context [Hash] for instructions and tools
       # @param run_context [RunContext]
-      def initialize(agent:, provider:, model:, config:, messages:, context:, run_context:)
+      # @param core_agent [CoreAgent] where there is one of an earlier call, its next
+      def initialize(agent:, provider:, model:, config:, messages:, context:, run_context:,
+        core_agent: CoreAgent.new(agent, messages, context))
         @agent = agent
         @provider = provider
         @model = model
@@ -55,7 +57,7 @@ module RAAF
         @messages = messages
         @context = context
         @run_context = run_context
-        @core_agent = CoreAgent.new(agent, messages, context)
+        @core_agent = core_agent
       end
 
       # Asks the agent's guardrails about what the user says.
@@ -67,29 +69,40 @@ module RAAF
         @core_agent.check_input(said)
       end
 
-      # @return [void]
-      def call_start_hook
-        @core_agent.call_hook(:on_start)
-      end
-
-      # Asks the agent's guardrails about the whole answer, and tells its hooks.
+      # Asks the agent's guardrails about the answer.
       #
       # @param text [String]
       # @return [String] the answer, perhaps filtered
       # @raise [Errors::OutputGuardrailError]
-      def conclude(text)
-        checked = @core_agent.check_output(text)
-        @core_agent.call_hook(:on_end, checked)
-        checked
+      def check_output(text)
+        @core_agent.check_output(text)
       end
 
-      # Writes the question, and sends nothing yet.
+      # Tells the agent's hooks. Any thread.
+      #
+      # @param name [Symbol] such as :on_end
+      # @param arguments [Array<Object>]
+      # @return [void]
+      def call_hook(name, *arguments)
+        @core_agent.call_hook(name, *arguments)
+      end
+
+      # Tells the hooks of both agents.
+      #
+      # @param other [Agent] who answers from now on
+      # @return [void]
+      def call_handoff_hooks(other)
+        @core_agent.call_handoff_hooks(other)
+      end
+
+      # Tells the agent's hooks, and writes the question. Sends nothing yet.
       #
       # @param first_seq [Integer] number of the first chunk
       # @param before [NativeStream, nil] an ended one of the same run, whose text the answer goes on with
       # @return [NativeStream]
       # @raise [Errors::ConfigurationError, ArgumentError]
       def prepare(first_seq = 1, before = nil)
+        call_hook(:on_start)
         @request = build_request
         native = NativeStream.prepare(native_request(@request), run_context, first_seq, before)
         native.partial_arguments = PartialArguments.new if @config.partial_arguments
@@ -118,8 +131,9 @@ module RAAF
       # @param model [String]
       # @return [ModelCall]
       def next(more, agent: @agent, provider: @provider, model: @model)
+        all = messages + more
         self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
-          messages: messages + more, run_context: run_context)
+          messages: all, run_context: run_context, core_agent: @core_agent.next(agent, all))
       end
 
       # @return [Tool::Set] what the model may call
@@ -168,21 +182,21 @@ module RAAF
       # @param instead [String, nil] what a guardrail made of it
       # @return [Hash{Symbol=>Object}] what the model said in this call, for the conversation
       def assistant_message(native, instead = nil)
-        # The places of parts are counted in what was said.
-        kept = parts(native.outcome) unless instead
+        kept = parts(native.outcome)
+        kept = leading(kept) if kept && instead
         Result.assistant_message(instead || native.turn_text, tool_calls: tool_calls(native), parts: kept)
       end
 
       # What the run came to.
       #
       # @param native [NativeStream] ended
-      # @param text [String] the answer, as far as it was delivered
-      # @param instead [String, nil] what a guardrail made of the answer
+      # @param text [String] the whole run's
+      # @param instead [String, nil] what a guardrail made of this call's answer
       # @param whole [Hash{Symbol=>Object}] what {Run} knows of all its calls
       # @return [Result]
       def result(native, text, instead: nil, **whole)
         outcome = native.outcome
-        Result.new(messages: messages + [assistant_message(native, instead)], final_output: instead || text,
+        Result.new(messages: messages + [assistant_message(native, instead)], final_output: text,
           finish_reason: outcome[:finish_reason], tool_calls: tool_calls(native), choices: choices(native, outcome),
           refusal: outcome[:refusal], request_id: ErrorFactory.request_id(outcome[:headers]),
           stream_id: run_context.stream_id, model: @request[:model], provider: @request[:provider],
@@ -255,6 +269,12 @@ module RAAF
         field, reasoning = @request[:reasoning_field], outcome[:reasoning]
         items.unshift({at: 0, part: {field => reasoning}}) if field && reasoning
         {provider: @request[:provider], dialect: dialect, items: items} unless items.empty?
+      end
+
+      # The places of parts are counted in what was said; before all of it is a place in any text.
+      def leading(parts)
+        items = parts[:items].select { |item| item[:at].zero? }
+        parts.merge(items: items) unless items.empty?
       end
 
       # Only where there are several; of one the Result knows all.

@@ -28,6 +28,7 @@ module RAAF
         @usages = []
         @reasoning = []
         @tool_results = []
+        @filtered_text = nil # of the run, once a guardrail has changed some of it
         @remembered = remembered
       end
 
@@ -42,23 +43,25 @@ module RAAF
       # @return [Tool::Turn, nil] not started; without a call where the provider wants only to be asked to go on; nil:
       #   the answer is whole, or its calls are the application's to answer
       # @raise [Errors::MaxTurnsError] where there may be no further turn
+      # @raise [Errors::OutputGuardrailError]
       def tool_turn(native)
         calls = call.tool_calls(native)
         return unless calls.empty? ? paused?(native) : call.tools.answers?(calls.map { |one| one[:name] })
 
         note(native)
         check_limits(native)
-        Tool::Turn.new(calls, call.tools, context: call.context, timeout: config.tool_timeout, details: call.details)
+        Tool::Turn.new(calls, call.tools, context: call.context, timeout: config.tool_timeout, details: call.details,
+          hooks: call.method(:call_hook))
       end
 
-      # Asks the agent's guardrails and writes the first question. Sends nothing yet.
+      # Asks the agent's guardrails, about what they have not seen in an earlier run, and writes the first question.
+      # Sends nothing yet.
       #
       # @return [NativeStream]
       # @raise (see ModelCall#prepare)
       # @raise [Errors::InputGuardrailError]
       def prepare
-        call.check_input
-        call.call_start_hook
+        call.check_input(call.messages.drop(@remembered))
         call.prepare
       end
 
@@ -71,7 +74,7 @@ module RAAF
       def after_tools(native, turn)
         outcomes = turn.outcomes
         note_results(outcomes)
-        said = [call.assistant_message(native), *outcomes.map { |outcome| tool_message(outcome) }]
+        said = [call.assistant_message(native, filtered(native)), *outcomes.map { |outcome| tool_message(outcome) }]
         agent = outcomes.filter_map(&:agent).first
         agent ? hand_over(said, agent) : call.next(said)
       end
@@ -86,6 +89,7 @@ module RAAF
       def redirected(native, turn, message)
         said = Messages.list(message)
         following = turn ? after_tools(native, turn) : call.next(said_so_far(native))
+        @filtered_text = nil # the text of the run begins anew
         following.check_input(said)
         following.next(said)
       end
@@ -104,10 +108,10 @@ module RAAF
       # @raise [Errors::OutputGuardrailError]
       def result(native, text)
         note(native)
-        checked = call.tool_calls(native).empty? ? call.conclude(text) : text
-        call.result(native, text, instead: ((checked == text) ? nil : checked), turns: @turns, usage: usage,
-          usages: @usages, tool_results: @tool_results,
-          reasoning: (@reasoning.join("\n\n") unless @reasoning.empty?))
+        text = @filtered_text || text
+        call.call_hook(:on_end, text) if call.tool_calls(native).empty?
+        call.result(native, text, instead: filtered(native), turns: @turns, usage: usage, usages: @usages,
+          tool_results: @tool_results, reasoning: (@reasoning.join("\n\n") unless @reasoning.empty?))
       end
 
       # Adds what is new to the conversation store, where there is one.
@@ -139,8 +143,16 @@ module RAAF
         native.outcome[:finish_reason] == "pause_turn"
       end
 
+      # What a guardrail has refused does not go on in the conversation.
       def said_so_far(native)
-        native.turn_text.empty? ? [] : [Result.assistant_message(native.turn_text)]
+        return [] if native.turn_text.empty? || native.equal?(@refused)
+
+        [Result.assistant_message(filtered(native) || native.turn_text)]
+      end
+
+      # @return [String, nil] what a guardrail made of this answer; nil: nothing else
+      def filtered(native)
+        @filtered if @noted.equal?(native)
       end
 
       # Once a native stream.
@@ -153,6 +165,18 @@ module RAAF
         @usages << counted if counted
         thought = native.outcome[:reasoning]
         @reasoning << thought if thought
+        check(native)
+      end
+
+      def check(native)
+        @refused = native # until the guardrails have let it pass
+        said = native.turn_text
+        checked = call.check_output(said)
+        @refused = nil
+        @filtered = (checked unless checked == said)
+        @filtered_text ||= native.delivered_text.delete_suffix(said) if @filtered
+        whole = @filtered_text
+        @filtered_text = whole + checked if whole
       end
 
       def check_limits(native)
@@ -167,7 +191,7 @@ module RAAF
         return unless why
 
         raise Errors::MaxTurnsError.new("the model still calls tools after #{why}", partial_text: native.delivered_text,
-          **call.details)
+          messages: call.messages + [call.assistant_message(native)], **call.details)
       end
 
       # The sums of all turns; `raw` is the last one's.
@@ -189,6 +213,7 @@ module RAAF
       end
 
       def hand_over(said, agent)
+        call.call_handoff_hooks(agent)
         provider, model = @providers.call(agent, agent.model)
         call.next(said, agent: agent, provider: provider, model: model)
       end

@@ -86,10 +86,11 @@ module RAAF
         Runner.check_ractor
         config = Streaming.configuration.with(**@settings, **settings)
         session_id ||= @session_id
-        said = Messages.by(Messages.list(message), (context || {})[:speaker])
+        context = check_context(context)
+        said = Messages.by(Messages.list(message), context[:speaker] || context["speaker"])
         remembered = remembered_in(session_id, config)
         providers = ->(answering, name) { choose(provider, answering, name) }
-        call = model_call(remembered + said, context || {}, config, model || agent.model, providers,
+        call = model_call(remembered + said, context, config, model || agent.model, providers,
           session_id: session_id, user_id: user_id || @user_id)
         Stream.new(Run.new(call, providers, remembered: remembered.size))
       end
@@ -98,6 +99,13 @@ module RAAF
         provider, model = providers.call(agent, model)
         ModelCall.new(agent: agent, provider: provider, model: model, messages: messages, context: context,
           config: config, run_context: RunContext.new(model: model, provider: provider.name, **whose))
+      end
+
+      def check_context(context)
+        return {} if context.nil?
+        return context if context.respond_to?(:to_hash)
+
+        raise ArgumentError, "context must be a Hash, not #{context.class}"
       end
 
       # What was said before, where somebody keeps it.
@@ -112,7 +120,9 @@ module RAAF
         provider = Models.adapt(given || Models.for_model(model))
         return [provider, given ? model : Models.model_name(model)] if provider.respond_to?(:build_request)
 
-        raise Errors::ConfigurationError, "#{provider.class} is no provider that can stream (it has no build_request)"
+        # Never its inspect: it may hold a key.
+        raise Errors::ConfigurationError, "#{provider.class} is no provider: give one of RAAF::Models, such as " \
+                                          "RAAF::Models::OpenAIProvider.new, or an object with stream_completion"
       end
     end
   end

@@ -35,8 +35,8 @@ module RAAF
     # at all, as a test scripts it. Without a script it tells something pleasant at a model's pace.
     #
     # It speaks the format of the path it is asked at ({Wires::ROUTES}): OpenAI's chat completions and Responses,
-    # Anthropic's Messages; scripts made of bytes answer on any path, so that any other format can be played.
-    # Every method may be called from any thread.
+    # Anthropic's Messages, Gemini and Ollama; scripts made of bytes answer on any path, so that any other format
+    # can be played. Every method may be called from any thread.
     #
     # @example
     #   RAAF::Testing::ModelServer.start do |server|
@@ -117,7 +117,7 @@ module RAAF
       #
       # What is answered, one of:
       #
-      # * `deltas:` and its like: an OpenAI chat stream, one event a delta. A request with `stream: false`
+      # * `deltas:` and its like: a stream in the format of the path, one event a delta. A request with `stream: false`
       #   gets the same as one JSON object.
       # * `bytes:` exact bytes as the body of an event stream, cut into `writes:`.
       # * `status:`, `body:`: a status with a body, as an API refuses.

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require "json"
-require "yaml"
 
 RSpec.describe RAAF::Models::GeminiProvider do
   around { |example| with_env("GEMINI_API_KEY" => nil, "GOOGLE_API_KEY" => nil) { example.run } }
@@ -149,19 +148,11 @@ RSpec.describe RAAF::Models::GeminiProvider do
         .map { |env| with_env(env) { request(described_class.new)[:headers]["x-goog-api-key"] } }
       expect(keys).to eq(%w[gem-key-1 goog-key-2])
     end
-
-    it "is named where it is missing, before anything is sent" do
-      expect { request(described_class.new) }.to raise_error(RAAF::Errors::ConfigurationError,
-        /no API key for gemini: set GOOGLE_API_KEY or GEMINI_API_KEY, or give api_key:/)
-    end
-
-    it "is in no inspect, JSON, YAML or Marshal" do
-      provider = described_class.new(api_key: "goog-test-key")
-      expect([provider.inspect, provider.to_s, provider.to_json].join).not_to include("goog-test")
-      expect { Marshal.dump(provider) }.to raise_error(TypeError)
-      expect { YAML.dump(provider) }.to raise_error(TypeError)
-    end
   end
+
+  it_behaves_like "a provider that demands a key", "GOOGLE_API_KEY", "GEMINI_API_KEY"
+  it_behaves_like "a provider that refuses line breaks", "GOOGLE_API_KEY", "GEMINI_API_KEY"
+  it_behaves_like "a provider that keeps its secrets", api_key: "goog-test-key", headers: {"X-Token" => "hidden-token"}
 
   it "is asked for Google's models" do
     %w[gemini-2.5-flash gemini-3-pro-preview gemma-3-27b-it].each do |model|

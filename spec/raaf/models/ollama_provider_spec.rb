@@ -39,7 +39,6 @@ RSpec.describe RAAF::Models::OllamaProvider do
         given = request(described_class.new(api_key: "oll-given-key"))
         expect(given[:headers]["Authorization"]).to eq("Bearer oll-given-key")
         expect(given[:secrets]).to include("oll-given-key")
-        expect(described_class.new(api_key: "oll-given-key").inspect).not_to include("oll-given")
       end
     end
   end
@@ -127,4 +126,7 @@ RSpec.describe RAAF::Models::OllamaProvider do
       end
     end
   end
+
+  it_behaves_like "a provider that refuses line breaks", "OLLAMA_API_KEY"
+  it_behaves_like "a provider that keeps its secrets", api_key: "oll-given-key", headers: {"X-Token" => "hidden-token"}
 end

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require "json"
-require "yaml"
 
 RSpec.describe RAAF::Models::OpenAIProvider do
   around do |example|
@@ -120,17 +119,6 @@ RSpec.describe RAAF::Models::OpenAIProvider do
         ))
       end
     end
-
-    it "is named where the key is missing" do
-      expect { request(described_class.new) }
-        .to raise_error(RAAF::Errors::ConfigurationError, /set OPENAI_API_KEY, or give api_key:/)
-    end
-
-    it "counts an empty key as missing" do
-      with_env("OPENAI_API_KEY" => "") do
-        expect { request(described_class.new) }.to raise_error(RAAF::Errors::ConfigurationError)
-      end
-    end
   end
 
   it "needs no key where the headers authorize, and lists theirs among the secrets" do
@@ -162,21 +150,6 @@ RSpec.describe RAAF::Models::OpenAIProvider do
   end
 
   describe "before a byte is sent" do
-    ["\r", "\n", "\0"].each do |character|
-      it "refuses #{character.inspect} in a key, a header and a setting's header" do
-        expect { described_class.new(api_key: "sk#{character}") }.to raise_error(ArgumentError, /\A(?!.*sk)/)
-        expect { described_class.new(headers: {"X" => "a#{character}b"}) }.to raise_error(ArgumentError)
-        expect { described_class.new(headers: {"X#{character}" => "a"}) }.to raise_error(ArgumentError)
-        expect { request(settings: {extra_headers: {"X" => character}}) }.to raise_error(ArgumentError)
-      end
-    end
-
-    it "refuses a line break in the environment's key, naming the variable" do
-      with_env("OPENAI_API_KEY" => "sk-test\n") do
-        expect { request(described_class.new) }.to raise_error(ArgumentError, /\AOPENAI_API_KEY holds a line break/)
-      end
-    end
-
     it "refuses what cannot be JSON" do
       expect { request(settings: {temperature: Float::NAN}) }.to raise_error(RAAF::Errors::InvalidRequestError)
       messages.last[:content] = "caf\xE9"
@@ -184,17 +157,7 @@ RSpec.describe RAAF::Models::OpenAIProvider do
     end
   end
 
-  describe "the key" do
-    subject(:provider) { described_class.new(api_key: "sk-test-key-1", headers: {"X-Token" => "hidden-token"}) }
-
-    it "is not in inspect, strings or JSON" do
-      shown = [provider.inspect, provider.to_s, provider.to_json, JSON.generate(provider), provider.as_json.to_s].join
-      expect(shown).not_to match(/sk-test|hidden/)
-    end
-
-    it "is not written by Marshal or YAML" do
-      expect { Marshal.dump(provider) }.to raise_error(TypeError, /holds a key/)
-      expect { YAML.dump(provider) }.to raise_error(TypeError, /holds a key/)
-    end
-  end
+  it_behaves_like "a provider that demands a key", "OPENAI_API_KEY"
+  it_behaves_like "a provider that refuses line breaks", "OPENAI_API_KEY"
+  it_behaves_like "a provider that keeps its secrets", api_key: "sk-test-key-1", headers: {"X-Token" => "hidden-token"}
 end

@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require "json"
-require "yaml"
 
 RSpec.describe RAAF::Models::ResponsesProvider do
   around do |example|
@@ -55,19 +54,11 @@ RSpec.describe RAAF::Models::ResponsesProvider do
         ))
       end
     end
-
-    it "is not made without a key, which is named" do
-      expect { request(described_class.new) }
-        .to raise_error(RAAF::Errors::ConfigurationError, /set OPENAI_API_KEY, or give api_key:/)
-    end
-
-    it "shows its key nowhere" do
-      shown = [provider.inspect, provider.to_s, provider.to_json, provider.as_json.to_s].join
-      expect(shown).not_to include("sk-test")
-      expect { Marshal.dump(provider) }.to raise_error(TypeError)
-      expect { YAML.dump(provider) }.to raise_error(TypeError)
-    end
   end
+
+  it_behaves_like "a provider that demands a key", "OPENAI_API_KEY"
+  it_behaves_like "a provider that refuses line breaks", "OPENAI_API_KEY"
+  it_behaves_like "a provider that keeps its secrets", api_key: "sk-test-key-1", headers: {"X-Token" => "hidden-token"}
 
   describe "settings" do
     it "are sent as they are where the field is the same" do

@@ -62,7 +62,28 @@ RSpec.describe "this gem with raaf-core's classes" do
       end
 
       it "calls its hooks with its context" do
-        expect(fact(:hooks)).to eq([%w[start RAAF::RunContextWrapper A], %w[end A x]])
+        expect(fact(:hooks)).to eq([["start", "RAAF::RunContextWrapper", "A", 1, 1], ["end", "A", "x", 1]])
+      end
+
+      it "calls its hooks for every request, tool and handoff, with one context" do
+        calls, told = fact(:hooks_of_turns)
+        start = ["start", "RAAF::RunContextWrapper"]
+        expect(calls).to eq([
+          [*start, "A", 1, 1],
+          ["tool_start", "A", "RAAF::FunctionTool", "weather", {"city" => "Rome"}],
+          ["tool_end", "A", "weather", "22 celsius in Rome"],
+          [*start, "A", 2, 3],
+          ["tool_start", "A", "RAAF::FunctionTool", "failing", {}],
+          ["tool_error", "A", "failing", "RAAF::Errors::ToolError"],
+          [*start, "A", 3, 5], %w[handoff A B],
+          [*start, "B", 4, 7], ["end", "B", "B here", 4]
+        ])
+        expect(told).to eq(%w[A RAAF::RunContextWrapper])
+      end
+
+      it "lets its output guardrails filter every answer of a run" do
+        expect(fact(:output_guardrail)).to eq("text" => "For ***: ask ***", "said" => ["For ***: ", "ask ***"],
+          "sent" => false)
       end
 
       it "describes its tools by the inner part alone, and leaves hosted ones as they are" do
@@ -82,6 +103,38 @@ RSpec.describe "this gem with raaf-core's classes" do
                         "handoff_reason" => "String"},
           "error" => ["RAAF::Errors::ToolError", "f", "RAAF::ToolError", "boom 1"]
         )
+      end
+
+      it "runs its tools, and tells the model what came of them" do
+        expect(fact(:tool_loop)["outputs"]).to match(
+          "weather" => "22 celsius in Rome", "counter" => "2", "placed" => "at X", "mine" => "q",
+          "failing" => /no network/, "off" => /does not exist/, "wrong" => /n must be integer/
+        )
+        expect(fact(:tool_loop)).to include("text" => "So: done", "turns" => 2, "results" => 7,
+          "roles" => ["user", "assistant", *["tool"] * 7, "assistant"],
+          "offered" => [nil, "weather", "counter", "placed", "failing", "mine"],
+          "error" => ["RAAF::Errors::ToolError", "RAAF::ToolError", "IOError", true])
+      end
+
+      it "stops at its agents' max_turns with what its families rescue" do
+        expect(fact(:max_turns)).to eq(["RAAF::Errors::MaxTurnsError", 2, [true, true, false]])
+      end
+
+      it "follows the handoffs behind the tools that its agents have for them" do
+        expect(fact(:handoffs)).to eq(
+          {"Other Agent" => "other_agent", "XMLParser" => "xml_parser", "a-b.c" => "a_b_c", " Pad " => "pad"}
+            .to_h { |name, tool| [name, [[["transfer_to_#{tool}"], "I am #{name}", 2, true]] * 2] }
+        )
+      end
+
+      it "honours the names, overrides and callbacks of its Handoff" do
+        expect(fact(:handoff_object)).to eq("said" => [["escalate"], "I know", 2, "Other"],
+          "seen" => [{"input" => "x", "filtered" => true}], "sent" => {"temperature" => 0.7, "top_p" => 0.2},
+          "kept" => 0.1)
+      end
+
+      it "stays where a handoff's callback raises, and tells the model" do
+        expect(fact(:handoff_that_fails)).to match(["A", {"transfer_to_b" => /engaged/}])
       end
 
       it "raises what each of its families rescues" do

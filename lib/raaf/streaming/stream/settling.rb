@@ -180,12 +180,20 @@ module RAAF
 
         def complete(terminal)
           result = @run.result(native, delivered)
-          @run.keep(native, result.messages.last)
+          keep_answer(result)
           terminal.final_response = result.final_output
           terminal.usage = result.usage
           terminal.finish_reason = result.finish_reason
           finish(result: result)
           terminal.freeze
+        end
+
+        # An answer that was not kept would be missing from the conversation without a word.
+        def keep_answer(result)
+          @run.keep(native, result.messages.last)
+        rescue *FAILURES => e
+          raise Errors::Error.new("the answer could not be kept in the conversation store: #{e.message} (#{e.class})",
+            partial_text: delivered)
         end
 
         def failed(terminal, error)

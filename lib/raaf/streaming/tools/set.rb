@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "handoff"
 require_relative "tool"
 require_relative "../tool_schema"
 
@@ -10,9 +11,6 @@ module RAAF
       #
       # @api private
       class Set
-        # What stands before an agent's name in the tool that hands over to it, as in raaf-core.
-        HANDOFF = "transfer_to_"
-
         # @return [Array<Hash{Symbol=>Object}>] as OpenAI writes tools
         attr_reader :schemas
 
@@ -34,7 +32,7 @@ module RAAF
         end
 
         # @param name [String, nil]
-        # @return [Agent, nil] whom a call of that name hands over to
+        # @return [Handoff, nil] what a call of that name stands for
         def handoff(name)
           @handoffs[name]
         end
@@ -82,34 +80,22 @@ module RAAF
 
         # raaf-core's agents have these tools among the others already.
         def add_handoffs(handoffs)
-          handoffs.each do |handoff|
-            agent = target_of(handoff)
-            name = tool_name_of(handoff, agent)
-            known = @tools.keys.find { |tool| letters(tool) == letters(name) }
-            @handoffs[known || name] = agent
-            @schemas << handoff_schema(name, agent) unless known
+          handoffs.each do |given|
+            handoff = Handoff.new(given)
+            name = handoff.name
+            known = (@tools.keys - @handoffs.keys).find { |tool| letters(tool) == letters(name) }
+            @handoffs[known || name] = handoff
+            @schemas << handoff_schema(handoff) unless known
           end
-        end
-
-        def target_of(handoff)
-          target = handoff.respond_to?(:agent) ? handoff.agent : handoff
-          target.is_a?(Class) ? target.new : target
-        end
-
-        def tool_name_of(handoff, agent)
-          given = handoff.tool_name_override if handoff.respond_to?(:tool_name_override)
-          given || "#{HANDOFF}#{agent.name.gsub(/([a-z\d])([A-Z])/, '\1_\2').downcase.gsub(/[^a-z0-9]+/, "_")}"
         end
 
         def letters(name)
           name.downcase.delete("^a-z0-9")
         end
 
-        def handoff_schema(name, agent)
-          purpose = agent.handoff_description if agent.respond_to?(:handoff_description)
-          description = ["Hand the conversation over to #{agent.name}.", purpose].compact.join(" ")
-          {type: "function",
-           function: {name: name, description: description, parameters: ToolSchema::NO_PARAMETERS}}
+        def handoff_schema(handoff)
+          {type: "function", function: {name: handoff.name, description: handoff.description,
+                                        parameters: ToolSchema::NO_PARAMETERS}}
         end
 
         def check_names

@@ -5,8 +5,8 @@ module RAAF
     class Tool
       # How a piece of Ruby code wants its arguments, and the schema that follows from it.
       #
-      # A signature says names, and which of them must be there, but no types: every parameter is described as a string,
-      # as raaf-core does, and whatever the model sends is passed on. Give `parameters:` to say more.
+      # A signature says names, and which of them must be there, but no types: every parameter may be anything, and what
+      # the model sends is passed on. Give `parameters:` to say more.
       #
       # @api private
       class Signature
@@ -27,7 +27,7 @@ module RAAF
         # @return [Hash{Symbol=>Object}] JSON Schema of an object
         def schema
           named = @parameters.select { |kind, name| name && name != CONTEXT && named?(kind) }
-          {type: "object", properties: named.to_h { |_, name| [name, {type: "string"}] },
+          {type: "object", properties: named.to_h { |_, name| [name, {}] },
            required: named.filter_map { |kind, name| name.to_s if REQUIRED.include?(kind) }}
         end
 

@@ -106,6 +106,14 @@ module RAAF
         ToolSchema.of(self)
       end
 
+      # What an agent's hooks are told of.
+      #
+      # @return [Object] the object that it was made of, where that has this name itself; else itself
+      # @api private
+      def given
+        (@callable.respond_to?(:name) && @callable.name == name) ? @callable : self
+      end
+
       # @return [String] its name
       def inspect
         "#<#{self.class.name} #{name}>"

@@ -60,12 +60,14 @@ module RAAF
         # @param context [Hash] the run's
         # @param timeout [Numeric, nil] seconds for a call, where its tool says nothing else
         # @param details [Hash{Symbol=>Object}] :provider and :model, for errors
-        def initialize(calls, set, context:, timeout:, details: {})
+        # @param hooks [#call] called with a hook's name and its arguments, on the thread that runs the tool
+        def initialize(calls, set, context:, timeout:, details: {}, hooks: ->(*) {})
           @calls = calls
           @set = set
           @context = context
           @timeout = timeout
           @details = details
+          @hooks = hooks
           @lock = Mutex.new # covers the next three
           @changed = ConditionVariable.new
           @ended = []
@@ -77,13 +79,13 @@ module RAAF
         # @yieldreturn [void] called on any thread whenever there is an outcome to take
         # @return [self]
         def start(&ready)
-          agent_chosen = false
+          _, *others = @calls.select { |call| @set.handoff(call[:name]) }
           @calls.each do |call|
-            agent = @set.handoff(call[:name])
-            next Pool.post { run(call, ready) } unless agent
-
-            add(agent_chosen ? refused(call) : Outcome.new(call: call, agent: agent), ready)
-            agent_chosen = true
+            if others.include?(call)
+              add(refused(call), ready)
+            else
+              Pool.post { run(call, ready) }
+            end
           end
           self
         end
@@ -133,7 +135,7 @@ module RAAF
 
         # @return [Array<Outcome>] what was taken, in the order of the calls; a call that has not ended is an error
         def outcomes
-          @calls.map { |call| @taken[call] || Outcome.new(call: call, error: tool_error(call, "was interrupted")) }
+          @calls.map { |call| @taken[call] || interrupted(call) }
         end
 
         # @return [String] short: no argument and nothing of the context
@@ -159,15 +161,19 @@ module RAAF
         # Whatever happens to the thread, the call comes to an end.
         def run(call, ready)
           outcome = Outcome.new(call: call, error: tool_error(call, "ended its thread"))
-          outcome = perform(call) unless @abandoned
+          outcome = @abandoned ? interrupted(call) : call_back(perform(call))
         ensure
           add(outcome, ready)
         end
 
         def perform(call)
+          handoff = @set.handoff(call[:name])
+          return hand_over(call, handoff) if handoff
+
           tool = @set.tool(call[:name]) or return unknown(call)
           arguments = Arguments.parse(call[:raw_arguments].to_s)
           Arguments.check(arguments, tool.parameters) if tool.declared?
+          @hooks.call(:on_tool_start, tool.given, arguments)
           Outcome.new(call: call, value: within(tool.timeout || @timeout) { tool.invoke(arguments, @context) })
         rescue JSON::ParserError
           failed(call, "was called with arguments that are not JSON: #{call[:raw_arguments].to_s[0, 200]}")
@@ -175,6 +181,20 @@ module RAAF
           failed(call, "took longer than #{e.message} s")
         rescue *FAILURES => e
           failed(call, "failed: #{e.message} (#{e.class})")
+        end
+
+        def hand_over(call, handoff)
+          Outcome.new(call: call, agent: within(@timeout) { handoff.follow(call[:raw_arguments].to_s) })
+        end
+
+        def call_back(outcome)
+          tool = @set.tool(outcome.call[:name]) unless @set.handoff(outcome.call[:name])
+          if tool && outcome.error
+            @hooks.call(:on_tool_error, tool.given, outcome.error)
+          elsif tool
+            @hooks.call(:on_tool_end, tool.given, outcome.value)
+          end
+          outcome
         end
 
         # The time of a tool is over. Not a StandardError, so that no rescue of the tool's takes it for its own.
@@ -190,6 +210,10 @@ module RAAF
 
         def unknown(call)
           failed(call, "does not exist; there are: #{@set.names.join(", ")}")
+        end
+
+        def interrupted(call)
+          Outcome.new(call: call, error: tool_error(call, "was interrupted"))
         end
 
         def refused(call)

@@ -13,7 +13,7 @@ RSpec.describe RAAF::Streaming::Tool do
     it "makes a tool of a method, named and described by its signature" do
       tool = described_class.wrap(method(:weather))
       expect(tool.to_h).to eq(type: "function", function: {
-        name: "weather", parameters: {type: "object", properties: {city: {type: "string"}, days: {type: "string"}},
+        name: "weather", parameters: {type: "object", properties: {city: {}, days: {}},
                                       required: ["city"]}
       })
       expect(tool.call(city: "Rome")).to eq(["Rome", 1, nil])
