@@ -3,13 +3,13 @@
 require "json"
 require "timeout"
 require_relative "arguments"
-require_relative "pool"
+require_relative "../thread_pool"
 require_relative "../../errors"
 
 module RAAF
   module Streaming
     class Tool
-      # The tool calls of one answer while they run: all at once, on the {Pool}'s threads.
+      # The tool calls of one answer while they run: all at once, on the threads of {ThreadPool.tools}.
       #
       # What each came to is taken one by one by whoever takes the run's chunks, in the order in which they end. Who
       # gives the run up leaves the tools that run alone and takes their outcomes no longer; a tool that has not begun
@@ -84,7 +84,7 @@ module RAAF
             if others.include?(call)
               add(refused(call), ready)
             else
-              Pool.post { run(call, ready) }
+              ThreadPool.tools.post { run(call, ready) }
             end
           end
           self

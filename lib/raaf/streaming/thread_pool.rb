@@ -1,0 +1,129 @@
+# frozen_string_literal: true
+
+module RAAF
+  module Streaming
+    # Runs the application's code on a few threads of the process: made when there is something to run, gone when there
+    # is nothing.
+    #
+    # There is one pool for tools and one for what handles events and text, so that neither waits for the other. A
+    # forked child has its own.
+    #
+    # A tool may itself run an agent with tools and wait for it. So that such runs never wait for the very threads that
+    # wait for them, a job that comes from one of the tools' threads gets a thread of its own where none is idle.
+    #
+    # @api private
+    class ThreadPool
+      # Threads at most, but for those of nested jobs.
+      MOST_THREADS = 32
+      # For which an idle thread waits for the next job.
+      IDLE_SECONDS = 5
+
+      @lock = Mutex.new
+      @pools = {}
+
+      class << self
+        # @return [ThreadPool] this process's, for the tools that models call
+        def tools
+          of("raaf-tool", nested: true)
+        end
+
+        # @return [ThreadPool] this process's, for handlers of events and receivers of text. Jobs give their thread back
+        #   soon; one that has more to do is posted again
+        def handlers
+          of("raaf-handler")
+        end
+
+        private
+
+        def of(name, **options)
+          @lock.synchronize do
+            pool = @pools[name]
+            pool&.here? ? pool : (@pools[name] = new(name, **options))
+          end
+        end
+      end
+
+      # @param name [String] of its threads
+      # @param nested [Boolean] whether a job may wait for one that it has posted
+      def initialize(name = "raaf-pool", nested: false)
+        @pid = Process.pid
+        @name = name
+        @nested = nested
+        @lock = Mutex.new # covers the rest
+        @added = ConditionVariable.new
+        @jobs = []
+        @threads = 0
+        @idle = 0
+      end
+
+      # @return [Boolean] whether it belongs to this process
+      def here?
+        @pid == Process.pid
+      end
+
+      # Runs the job on another thread, soon.
+      #
+      # @param job [#call, nil] must raise nothing
+      # @yieldreturn [void] instead of it
+      # @return [void]
+      # @raise [ThreadError] where the process takes no new threads and there is none
+      def post(job = nil, &block)
+        Thread.handle_interrupt(Object => :never) do
+          @lock.synchronize do
+            @jobs << (job || block)
+            add_thread if @idle < @jobs.size && (@threads < MOST_THREADS || (@nested && inside?))
+            @added.signal
+          end
+        end
+      end
+
+      # @return [Integer] threads there are
+      def size
+        @lock.synchronize { @threads }
+      end
+
+      # @return [Boolean] whether the calling thread is one of its own
+      def inside?
+        Thread.current.thread_variable_get(:raaf_pool).equal?(self) && here?
+      end
+
+      private
+
+      # Under the lock. A new thread takes over which interrupts are put off; a job shall not.
+      def add_thread
+        @threads += 1
+        Thread.new { Thread.handle_interrupt(Object => :immediate) { work } }.name = @name
+      rescue ThreadError
+        @threads -= 1
+        raise if @threads.zero?
+      end
+
+      def work
+        Thread.current.thread_variable_set(:raaf_pool, self)
+        while (job = next_job)
+          job.call
+          job = nil # an idle thread keeps nothing of it alive
+        end
+      ensure
+        @lock.synchronize do
+          @threads -= 1
+          add_thread if here? && @idle < @jobs.size # a job ended its own thread
+        end
+      end
+
+      def next_job
+        @lock.synchronize do
+          if @jobs.empty?
+            @idle += 1
+            begin
+              @added.wait(@lock, IDLE_SECONDS)
+            ensure
+              @idle -= 1
+            end
+          end
+          @jobs.shift
+        end
+      end
+    end
+  end
+end
