@@ -1,10 +1,11 @@
 /*
- * From the Hash that lib/raaf/streaming/native_request.rb builds to a request of the core.
+ * From the Hash that lib/raaf/streaming/model_call.rb builds to a request of the core.
  *
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
- *            retry_delay:, max_retry_delay: (the same), coalesce_chars:, queue_items:, queue_bytes:,
+ *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
+ *            coalesce_chars:, queue_items:, queue_bytes:,
  *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
  *            raw_events:}
  *
@@ -62,6 +63,8 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->idle_ns = nanoseconds(fetch(hash, "idle"));
     limits->total_ns = nanoseconds(fetch(hash, "total"));
     limits->grace_ns = nanoseconds(fetch(hash, "grace"));
+    VALUE delay = fetch(hash, "start_delay");
+    limits->start_delay_ns = NIL_P(delay) ? 0 : nanoseconds(delay);
     limits->coalesce_ns = nanoseconds(fetch(hash, "coalesce"));
     limits->retry_delay_ns = nanoseconds(fetch(hash, "retry_delay"));
     limits->max_retry_delay_ns = nanoseconds(fetch(hash, "max_retry_delay"));

@@ -407,6 +407,51 @@ TEST(total_limit_covers_all_waits) {
     in_one_world_each(wait_for_too_long);
 }
 
+/* Its time begins with the start, so that a limit shorter than the delay cuts nothing. */
+static void wait_before_the_start(world_t *world) {
+    raaf_request_t *request = request_here(world);
+
+    request->limits.start_delay_ns = RAAF_MS(150);
+    request->limits.total_ns = request->limits.connect_ns = RAAF_MS(CONSUMER_PATIENCE_MS) / 2;
+    const uint64_t asked = raaf_clock_now();
+    consumer_t consumer = consumer_start(world->reactor, request);
+    peer_t peer = peer_begin(world);
+    CHECK(raaf_clock_now() - asked >= RAAF_MS(150));
+    peer_event(&peer, CONTENT("a") DONE);
+    consumer_gets(&consumer, "a");
+    consumer_ends(&consumer, RAAF_OK);
+    CHECK_EQ_UINT(consumer.stream->outcome.attempts, 1);
+    CHECK(consumer.stream->outcome.started_at - asked >= RAAF_MS(150));
+    consumer_free(&consumer);
+    peer_close(&peer);
+}
+
+TEST(start_waits_for_its_delay) {
+    in_one_world_each(wait_before_the_start);
+}
+
+static void give_up_before_the_start(world_t *world) {
+    raaf_request_t *request = request_here(world);
+
+    request->limits.start_delay_ns = RAAF_MS(60000);
+    consumer_t consumer = consumer_start(world->reactor, request);
+    consumer_cancel(&consumer);
+    consumer_ends(&consumer, RAAF_CANCELLED);
+    CHECK_EQ_UINT(consumer.stream->outcome.attempts, 0);
+    consumer_free(&consumer);
+
+    request = request_here(world);
+    request->limits.start_delay_ns = RAAF_MS(60000);
+    consumer = consumer_start(world->reactor, request);
+    CHECK(raaf_reactor_stop(world->reactor, RAAF_MS(CONSUMER_PATIENCE_MS)));
+    consumer_ends(&consumer, RAAF_SHUTDOWN);
+    consumer_free(&consumer);
+}
+
+TEST(stream_can_be_given_up_before_its_start) {
+    in_one_world_each(give_up_before_the_start);
+}
+
 static size_t descriptors(void) {
     DIR *folder = opendir("/proc/self/fd");
     size_t count = 0;

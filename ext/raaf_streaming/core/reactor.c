@@ -218,7 +218,7 @@ static void begin(raaf_reactor_t *reactor, raaf_stream_t *stream) {
     atomic_store_explicit(&reactor->running, running + 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&reactor->begun, 1, memory_order_relaxed);
     set_max_connections(reactor);
-    enter_gate(reactor, transfer);
+    if (transfer->phase == RAAF_PHASE_READY) enter_gate(reactor, transfer);
 }
 
 /* What the reactor knows of an attempt that is over. */

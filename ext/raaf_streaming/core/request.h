@@ -25,6 +25,7 @@ typedef struct raaf_request_limits {
     uint64_t first_token_ns; /* connection to the first delta */
     uint64_t idle_ns;        /* between two reads, after the first delta */
     uint64_t total_ns;       /* start to end */
+    uint64_t start_delay_ns; /* before the start; 0: none. Nothing is connected or counted in it */
     uint64_t grace_ns;       /* finish reason to the end, if no terminal mark comes */
     uint64_t coalesce_ns;    /* longest a piece of text waits in the coalescer */
     size_t coalesce_chars;   /* 0: no coalescing */

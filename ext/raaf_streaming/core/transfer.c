@@ -432,20 +432,36 @@ static bool prepare(raaf_transfer_t *transfer) {
     return true;
 }
 
+/* The first attempt is waited for as another one would be: there is nothing yet but a time. */
+static void postpone(raaf_transfer_t *transfer, uint64_t delay) {
+    transfer->decoder.dialect = transfer->stream->request->dialect;
+    transfer->decoder_finished = true;
+    transfer->phase = RAAF_PHASE_BACKOFF;
+    transfer->attempt_at = transfer->retry_at = after(raaf_clock_now(), delay);
+    touch(transfer);
+}
+
+static bool prepare_or_postpone(raaf_transfer_t *transfer) {
+    const uint64_t delay = limits_of(transfer)->start_delay_ns;
+    if (delay == 0) return prepare(transfer);
+    postpone(transfer, delay);
+    return true;
+}
+
 raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_host_t *host) {
     raaf_transfer_t *transfer = calloc(1, sizeof *transfer);
     if (!transfer) return NULL;
     transfer->stream = stream;
     transfer->host = host;
     raaf_delivery_init(&transfer->delivery, stream);
-    if (!prepare(transfer)) {
+    if (!prepare_or_postpone(transfer)) {
         raaf_delivery_free(&transfer->delivery);
         free(transfer);
         return NULL;
     }
     raaf_stream_retain(stream);
     stream->transfer = transfer;
-    raaf_stream_new_attempt(stream);
+    if (transfer->phase == RAAF_PHASE_READY) raaf_stream_new_attempt(stream);
     stream->outcome.started_at = transfer->attempt_at;
     atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
     return transfer;

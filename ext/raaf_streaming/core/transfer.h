@@ -40,7 +40,7 @@ typedef enum raaf_transfer_phase {
     RAAF_PHASE_CONNECTING, /* name, TCP, TLS */
     RAAF_PHASE_SENT,       /* connected; no body yet */
     RAAF_PHASE_BODY,
-    RAAF_PHASE_BACKOFF,  /* the attempt has failed; the next is waited for */
+    RAAF_PHASE_BACKOFF, /* the next attempt is waited for: one has failed, or the first has its time */
     RAAF_PHASE_DRAINING, /* the stream has ended; the rest is read so that the connection lives */
     RAAF_PHASE_OVER      /* nothing left to do: the reactor takes it down */
 } raaf_transfer_phase_t;
