@@ -20,7 +20,7 @@ module RAAF
     class ModelCall
       # Seconds, and numbers of things, in the configuration's words, by their native names.
       TIMES = {connect: :connection_timeout, first_token: :first_token_timeout, idle: :idle_timeout,
-               total: :stream_timeout, grace: :finish_grace, retry_delay: :retry_delay,
+               total: :stream_timeout, queue: :stream_queue_timeout, grace: :finish_grace, retry_delay: :retry_delay,
                max_retry_delay: :max_retry_delay}.freeze
       SIZES = {queue_items: :queue_max_items, queue_bytes: :queue_max_bytes, max_line: :max_line_bytes,
                max_event: :max_event_bytes, max_text: :max_text_bytes, max_retries: :max_retries}.freeze
@@ -109,18 +109,14 @@ module RAAF
         native
       end
 
-      # Sends it.
+      # Sends it, or has it wait for the run's place.
       #
       # @param native [NativeStream] prepared here
+      # @param live [LiveRun] the run
       # @return [void]
       # @raise [Errors::StreamLimitError] before anything is sent
-      def start(native)
-        most = @config.max_concurrent_streams
-        return if native.start(most)
-
-        raise Errors::StreamLimitError.new("#{most} streams are running, as many as max_concurrent_streams allows: " \
-                                           "try again, or raise it", limit: :max_concurrent_streams,
-          provider: @request[:provider], model: @request[:model])
+      def start(native, live)
+        live.start(native, details)
       end
 
       # The same question later in the conversation.

@@ -35,7 +35,7 @@ module RAAF
         #   where this is the end
         def take_redirect(closing:)
           @lock.synchronize do
-            message = @redirect unless @cancelled || finished?
+            message = @redirect unless @live.cancelled? || finished?
             @redirect = nil
             @closing = closing unless message
             message
@@ -46,7 +46,7 @@ module RAAF
         def redirected(message, seq)
           said = delivered
           turn = @tools
-          @tools = nil
+          run_tools(nil)
           go_on(@run.redirected(native, turn, message), seq + 1)
           own_chunk(:status, seq, status: :redirected, cumulative: said)
         end
@@ -65,14 +65,15 @@ module RAAF
             @run.go_on(following)
             @native = native # before it runs, so that whoever is interrupted then ends it
             begin
-              following.start(native)
+              following.start(native, @live)
             rescue
               native.cancel
               @run.go_on(before.first)
               @native = before.last
               raise
             end
-            native.cancel if @cancelled || @redirect
+            native.interrupt if @redirect
+            native.cancel if @live.cancelled? || finished?
           end
         end
 
@@ -81,9 +82,15 @@ module RAAF
         # @param seq [Integer] number of the next chunk: the native stream's last one is not handed over
         def begin_tools(turn, seq)
           @seq = seq
-          @tools = turn
+          run_tools(turn)
           turn.start { Dispatcher.poke(native) if @callbacks } unless interrupted?
           nil
+        end
+
+        # @param turn [Tool::Turn, nil] nil: none run any longer
+        def run_tools(turn)
+          @tools = turn
+          @live.tools = turn
         end
 
         # Whoever waits for tools looks round. Any thread.
@@ -95,7 +102,7 @@ module RAAF
 
         # Whether the tools are waited for no longer.
         def interrupted?
-          @cancelled || @redirect || finished?
+          @live.cancelled? || @redirect || finished?
         end
 
         # Takes what the tools come to, and waits for it; then goes on.
@@ -128,8 +135,8 @@ module RAAF
           message = take_redirect(closing: false)
           return redirected(message, @seq) if message
 
-          @tools = nil
-          if @cancelled || finished?
+          run_tools(nil)
+          if @live.cancelled? || finished?
             tools.abandon
             return failed(last_chunk, Errors::CancelledError.new(reason: :cancelled, partial_text: delivered))
           end
@@ -223,6 +230,7 @@ module RAAF
           @result = result
           @error = error
           @finished = true
+          @live.over
           @tools&.abandon
           @ended.broadcast
         end
