@@ -42,13 +42,16 @@ module RAAF
       #     Default nil: no limit.
       # @!attribute stream_queue_timeout
       #   @return [Numeric] seconds to wait for a place among max_concurrent_streams and
-      #     max_concurrent_streams_per_user; 0: a stream without a place is a StreamLimitError at once. One that waits is
-      #     there as any other ({Stream#status} :queued; it can be cancelled), and ends in a StreamLimitError when the
-      #     time is over; nothing has been sent then, and the other timeouts begin after the wait. Users take turns, and
-      #     of one user who came first goes first. Each stream is measured by the settings that it was started with:
-      #     one whose own allow more does not wait for one whose own allow less. Only the first request of a run waits.
-      #     An agent that a tool runs, and waits for, needs a place beside the run whose tool that is: where all places
-      #     are such runs', they wait until this time is over. Default 0.
+      #     max_concurrent_streams_per_user; 0: a stream without a place is a StreamLimitError at once. Default 0.
+      #
+      #     One that waits is there as any other ({Stream#status} is :queued; it can be cancelled), and ends in a
+      #     StreamLimitError when the time is over. Nothing has been sent then; the other timeouts begin after the wait.
+      #     Users take turns, and of one user who came first goes first. Each stream is measured by the settings that it
+      #     was started with: one whose own allow more does not wait for one whose own allow less. Only the first
+      #     request of a run waits.
+      #
+      #     An agent that a tool runs needs a place beside that of the run whose tool it is: where such runs have all
+      #     places, what their tools ask waits until its time is over, and fails.
       # @!attribute max_queued_streams
       #   @return [Integer] streams that may wait for a place at once; one more is a StreamLimitError. Default 1000.
       # @!attribute stale_connection_timeout
@@ -81,9 +84,9 @@ module RAAF
       #   @return [Integer] bytes of text kept for one answer; more is a StreamLimitError. Default 67108864 (64 MiB).
       # @!attribute messages_per_minute_per_user
       #   @return [Integer, nil] messages that a user may send within any 60 seconds; one more is a StreamLimitError
-      #     with {Errors::Error#retry_after}. A message is a run, or a redirect; not a further turn of a run, and not one
-      #     that another limit refused at once. Each process counts by itself, and only where this is set. Default nil:
-      #     no limit.
+      #     with {Errors::Error#retry_after}. A message is a run, or a redirect; not a further turn of a run, and not
+      #     one that another limit refused at once. Each process counts by itself, and only where this is set. Default
+      #     nil: no limit.
       # @!attribute authorize
       #   @return [#call, nil] called with user, action and stream; false refuses. Default nil: everybody may.
       #     Has no effect yet in this version.

@@ -35,8 +35,8 @@ module RAAF
       #
       # id: String, {Stream#id}; user_id, session_id: as they were given, or nil; provider, model: String, who was asked
       # last; state: Symbol, as {Stream#status}; age: Float, seconds since it was asked for; idle: Float, seconds since
-      # the last byte came (before the first, since it began, or began to wait); bytes: Integer, of the responses' bodies
-      # so far; deltas: Integer, pieces of text, reasoning, refusals and arguments that the provider has sent so far;
+      # the last byte came (before the first, since it began, or began to wait); bytes: Integer, of response bodies so
+      # far; deltas: Integer, pieces of text, reasoning, refusals and arguments that the provider has sent so far;
       # text_bytes: Integer, of text, reasoning and refusals so far.
       StreamInfo = Struct.new(:id, :user_id, :session_id, :provider, :model, :state, :age, :idle, :bytes, :deltas,
         :text_bytes, keyword_init: true) do
@@ -68,9 +68,10 @@ module RAAF
       # @return [void]
       def register_stream(session_id, user_id)
         synchronize do
-          @connections[[session_id, user_id].map { |id| LiveRun.key(id) }] = now
+          note([session_id, user_id].map { |id| LiveRun.key(id) }, now)
           schedule
         end
+        nil
       end
 
       # Does nothing for what is not registered. Streams that run are left alone, and counted as before.
@@ -90,6 +91,7 @@ module RAAF
       # @return [void]
       def update_activity(session_id, user_id)
         synchronize { touch([session_id, user_id].map { |id| LiveRun.key(id) }) }
+        nil
       end
 
       # @return [Integer] different pairs of session and user that are registered or have streams
@@ -187,16 +189,22 @@ module RAAF
 
       def begin_empty
         @pid = Process.pid
-        @connections = {} # [session, user] => when it last showed activity
+        @connections = {} # [session, user] => when it last showed activity, the longest ago first
         @runs = {}.compare_by_identity
         @most_runs = MOST_UNSEEN
         @timer = nil
+        @look_at = nil # the timer's time
       end
 
       # ---- under the lock ----
 
       def touch(connection)
-        @connections[connection] = now if @connections.key?(connection)
+        note(connection, now) if @connections.key?(connection)
+      end
+
+      def note(connection, time)
+        @connections.delete(connection)
+        @connections[connection] = time
       end
 
       def live_runs
@@ -211,25 +219,31 @@ module RAAF
       def remove_stale
         note_activity
         before = now - timeout
-        stale = @connections.select { |_, at| at <= before }.keys
+        stale = @connections.keys.take_while { |connection| @connections[connection] <= before }
         stale.each { |connection| @connections.delete(connection) }
       end
 
       # What streams have received counts for what was registered for the same session and user.
       def note_activity
         @runs.each_key do |run|
-          _, _, idle = @connections.key?(run.connection) ? run.facts : nil
-          next unless idle
+          next unless @connections.key?(run.connection)
 
-          @connections[run.connection] = [@connections[run.connection], now - idle].max
+          _, _, idle = run.facts
+          @connections[run.connection] = [@connections[run.connection], now - idle].max if idle
         end
+        @connections = @connections.sort_by(&:last).to_h
       end
 
+      # One timer for all; another one only where the setting has become shorter.
       def schedule
-        return if @timer || @connections.empty?
+        return if @connections.empty?
 
-        due = @connections.each_value.min + timeout - now
-        @timer = Timers.after(due.clamp(0, LONGEST_LOOK)) { look_for_stale }
+        seconds = (@connections.first.last + timeout - now).clamp(0, LONGEST_LOOK)
+        return if @timer && @look_at <= now + seconds
+
+        Timers.cancel(@timer)
+        @look_at = now + seconds
+        @timer = Timers.after(seconds) { look_for_stale }
       end
 
       # ---- without it ----

@@ -21,7 +21,7 @@ module RAAF
       # @param id [#to_s, nil]
       # @return [String, nil]
       def self.key(id)
-        id.nil? ? nil : id.to_s
+        id&.to_s
       end
 
       # @return [RunContext]

@@ -14,8 +14,8 @@ module RAAF
           "%d streams are running, as many as max_concurrent_streams allows: try again, raise it, or have them wait " \
           "(stream_queue_timeout)",
         max_concurrent_streams_per_user:
-          "%d streams of this user are running, as many as max_concurrent_streams_per_user allows: try again when one " \
-          "of them has ended, or have them wait (stream_queue_timeout)",
+          "%d streams of this user are running, as many as max_concurrent_streams_per_user allows: try again when " \
+          "one of them has ended, or have them wait (stream_queue_timeout)",
         max_queued_streams:
           "no place is free, and %d streams wait for one, as many as max_queued_streams allows: try again"
       }.freeze
