@@ -126,17 +126,22 @@ static VALUE seconds(uint64_t from, uint64_t to) {
 }
 
 /*
- * [stage Symbol, age and time since the last byte in seconds, bytes received, deltas, bytes of
- * text]; nil where no stream has the place or waits for it.
+ * {stage: Symbol, age: and idle: seconds since it was asked for and since the last byte, bytes:
+ * received, deltas:, text_bytes:}; nil where no stream has the place or waits for it.
  */
 static VALUE place_facts(VALUE self) {
     raaf_place_t *place = get(self);
     raaf_place_facts_t facts;
     if (!place || !raaf_place_look(place, &facts)) return Qnil;
     uint64_t now = raaf_clock_now();
-    return rb_ary_new_from_args(6, rb_raaf_stage_symbol(facts.stage), seconds(facts.made_at, now),
-                                seconds(facts.changed_at, now), ULL2NUM(facts.bytes),
-                                ULL2NUM(facts.deltas), ULL2NUM(facts.text_bytes));
+    VALUE hash = rb_hash_new();
+    rb_hash_aset(hash, ID2SYM(rb_intern("stage")), rb_raaf_stage_symbol(facts.stage));
+    rb_hash_aset(hash, ID2SYM(rb_intern("age")), seconds(facts.made_at, now));
+    rb_hash_aset(hash, ID2SYM(rb_intern("idle")), seconds(facts.changed_at, now));
+    rb_hash_aset(hash, ID2SYM(rb_intern("bytes")), ULL2NUM(facts.bytes));
+    rb_hash_aset(hash, ID2SYM(rb_intern("deltas")), ULL2NUM(facts.deltas));
+    rb_hash_aset(hash, ID2SYM(rb_intern("text_bytes")), ULL2NUM(facts.text_bytes));
+    return hash;
 }
 
 /* [places that are held, runs that wait for one], in this process. */

@@ -92,7 +92,10 @@ static void cancel(const native_t *native) {
     raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
 }
 
-/* Allocates nothing, takes no lock, waits for nobody. */
+/*
+ * Allocates nothing of Ruby's, and takes no lock under which anybody calls Ruby or waits: the
+ * admission's covers pointer moves only.
+ */
 static void native_free(void *data) {
     native_t *native = data;
     if (native->stream && native->pid == getpid()) {

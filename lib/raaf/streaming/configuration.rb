@@ -35,7 +35,7 @@ module RAAF
       # @!attribute max_concurrent_streams
       #   @return [Integer, nil] streams a process runs at once; one more is a StreamLimitError, or waits
       #     (stream_queue_timeout). A run counts as one from its first request to the end of its last, also while its
-      #     tools run. nil: no limit. Default 100.
+      #     tools run, and while nobody takes the end of an answer that calls some. nil: no limit. Default 100.
       # @!attribute max_concurrent_streams_per_user
       #   @return [Integer, nil] streams a process runs at once for one user (the `user_id:` of the runner or the call,
       #     compared as a String); one more is a StreamLimitError, or waits. Streams without a user have no such limit.

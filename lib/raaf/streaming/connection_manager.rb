@@ -22,7 +22,7 @@ module RAAF
     # `max_queued_streams` and `messages_per_minute_per_user` ({Configuration}) hold for every stream that starts; what
     # is registered by hand counts towards none.
     #
-    # One a process; a forked child begins with none. Any thread.
+    # One a process; a forked child begins with none. Any thread; {#streams} and what cancels also in a signal handler.
     #
     # @example
     #   manager = RAAF::Streaming::ConnectionManager.instance
@@ -68,7 +68,7 @@ module RAAF
       # @return [void]
       def register_stream(session_id, user_id)
         synchronize do
-          note([session_id, user_id].map { |id| LiveRun.key(id) }, now)
+          note(connection(session_id, user_id), now)
           schedule
         end
         nil
@@ -80,7 +80,7 @@ module RAAF
       # @param user_id [#to_s, nil]
       # @return [void]
       def unregister_stream(session_id, user_id)
-        synchronize { @connections.delete([session_id, user_id].map { |id| LiveRun.key(id) }) }
+        synchronize { @connections.delete(connection(session_id, user_id)) }
         nil
       end
 
@@ -90,7 +90,7 @@ module RAAF
       # @param user_id [#to_s, nil]
       # @return [void]
       def update_activity(session_id, user_id)
-        synchronize { touch([session_id, user_id].map { |id| LiveRun.key(id) }) }
+        synchronize { touch(connection(session_id, user_id)) }
         nil
       end
 
@@ -116,7 +116,7 @@ module RAAF
       #
       # @return [Array<StreamInfo>]
       def streams
-        synchronize { @runs.keys }.filter_map { |run| info(run) }
+        runs.filter_map { |run| info(run) }
       end
 
       # Ends a stream, as {Stream#cancel} does.
@@ -196,6 +196,10 @@ module RAAF
         @look_at = nil # the timer's time
       end
 
+      def connection(session_id, user_id)
+        [LiveRun.key(session_id), LiveRun.key(user_id)]
+      end
+
       # ---- under the lock ----
 
       def touch(connection)
@@ -228,22 +232,24 @@ module RAAF
         @runs.each_key do |run|
           next unless @connections.key?(run.connection)
 
-          _, _, idle = run.facts
-          @connections[run.connection] = [@connections[run.connection], now - idle].max if idle
+          facts = run.facts or next
+          last = now - facts[:idle] #: Float
+          @connections[run.connection] = last if last > @connections[run.connection]
         end
         @connections = @connections.sort_by(&:last).to_h
       end
 
       # One timer for all; another one only where the setting has become shorter.
       def schedule
-        return if @connections.empty?
-
-        seconds = (@connections.first.last + timeout - now).clamp(0, LONGEST_LOOK)
+        oldest = @connections.each_value.first or return
+        seconds = (oldest + timeout - now).clamp(0, LONGEST_LOOK)
         return if @timer && @look_at <= now + seconds
 
         Timers.cancel(@timer)
-        @look_at = now + seconds
         @timer = Timers.after(seconds) { look_for_stale }
+        @look_at = now + seconds
+      rescue ThreadError
+        @timer = nil # the process is ending and takes no new threads
       end
 
       # ---- without it ----
@@ -262,17 +268,20 @@ module RAAF
         Streaming.configuration.stale_connection_timeout
       end
 
-      def info(run)
-        state, age, idle, bytes, deltas, text_bytes = run.facts
-        return unless state
+      # A signal handler cannot take the lock. Ruby copies the keys in one step.
+      def runs
+        (@pid == Process.pid) ? @runs.keys : []
+      end
 
-        StreamInfo.new(id: run.context.stream_id, user_id: run.context.user_id, session_id: run.context.session_id,
-          provider: run.provider, model: run.model, state: state, age: age, idle: idle, bytes: bytes, deltas: deltas,
-          text_bytes: text_bytes).freeze
+      def info(run)
+        facts = run.facts or return
+        context = run.context
+        StreamInfo.new(id: context.stream_id, user_id: context.user_id, session_id: context.session_id,
+          provider: run.provider, model: run.model, **facts).freeze
       end
 
       def cancel_those(&chosen)
-        synchronize { @runs.keys }.select(&chosen).count(&:cancel)
+        runs.select(&chosen).count(&:cancel)
       end
 
       def now

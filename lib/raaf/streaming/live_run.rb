@@ -36,7 +36,7 @@ module RAAF
       def initialize(context, config)
         @context = context
         @config = config
-        @connection = [context.session_id, context.user_id].map { |id| LiveRun.key(id) }.freeze
+        @connection = [LiveRun.key(context.session_id), LiveRun.key(context.user_id)].freeze
         @place = Place.new(user, config.max_concurrent_streams, config.max_concurrent_streams_per_user,
           config.stream_queue_timeout.positive? ? config.max_queued_streams : 0)
         @cancelled = false # set once, without a lock, so that a signal handler may do it
@@ -51,10 +51,12 @@ module RAAF
       # @raise [Errors::StreamLimitError] where there have been too many within a minute
       def count_message(details)
         most = @config.messages_per_minute_per_user
-        return yield unless most && user
+        return yield unless most && (user = self.user)
 
-        counted = message(most, details)
-        yield.tap { counted = false }
+        counted = message(user, most, details)
+        returned = yield
+        counted = false
+        returned
       ensure
         MessageRate.current.take_back(user) if counted
       end
@@ -108,11 +110,12 @@ module RAAF
         ConnectionManager.instance.forget(self)
       end
 
-      # @return [Array(Symbol, Float, Float, Integer, Integer, Integer), nil] status, age, seconds since the last byte,
-      #   bytes, deltas, bytes of text; nil: it is not live
+      # @return [Hash{Symbol=>Object}, nil] :state and what else {ConnectionManager::StreamInfo} counts; nil: it is not
+      #   live
       def facts
-        stage, *rest = @place.facts
-        [@tools ? :running_tools : STATUSES.fetch(stage, stage), *rest] if stage
+        facts = @place.facts or return
+        stage = facts.delete(:stage)
+        facts.merge(state: @tools ? :running_tools : STATUSES.fetch(stage, stage))
       end
 
       # @return [String, nil] the provider that was asked last
@@ -137,7 +140,7 @@ module RAAF
       end
 
       # @return [true]
-      def message(most, details)
+      def message(user, most, details)
         seconds = MessageRate.current.count(user, most)
         raise StreamLimits.too_many_messages(most, seconds, details) if seconds
 

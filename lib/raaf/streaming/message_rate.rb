@@ -67,7 +67,11 @@ module RAAF
 
       # Who has been silent for a minute stands first.
       def forget(before)
-        @sent.shift while @sent.any? && (@sent.first.last.last || before) <= before
+        @sent.each do |user, times|
+          break if times.any? && times.last > before
+
+          @sent.delete(user)
+        end
       end
 
       def monotonic

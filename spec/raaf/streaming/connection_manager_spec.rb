@@ -287,6 +287,19 @@ RSpec.describe RAAF::Streaming::ConnectionManager do
       called.wait
     end
 
+    it "does so in a signal handler" do
+      seen = Queue.new
+      asked = manager # RSpec takes a lock
+      before = trap("USR2") { seen << [asked.streams.size, asked.cancel_session("s")] }
+      Process.kill("USR2", Process.pid)
+
+      expect(seen.pop).to eq([4, 2])
+      streams.values_at(:ann, :bob).each(&:wait)
+      expect(cancelled).to eq(%i[ann bob])
+    ensure
+      trap("USR2", before || "DEFAULT")
+    end
+
     it "leaves alone what is over" do
       server.script(deltas: %w[Hi])
       runner.run_and_stream("Hi", user_id: 4)
@@ -356,6 +369,7 @@ RSpec.describe RAAF::Streaming::ConnectionManager do
         manager.streams
         manager.active_connections_count
         manager.cancel_session("nobody's")
+        sleep(0.001) # lets the others get on
       end
     end
     texts = Array.new(4) { |user| Thread.new { Array.new(50) { runner.run_and_stream("Hi", user_id: user).text } } }
