@@ -336,6 +336,42 @@ RSpec.describe "A stream without a place" do
   end
 end
 
+RSpec.describe "Places, in a process whose heap is collected and moved all the time," do
+  include_context "with a model server"
+  include LifecycleScripts
+
+  it "are given to each in turn, and none is lost" do
+    server.default_script(deltas: %w[Hel lo], delay: 0.001, repeat: true)
+    script = run_script(<<~RUBY, server.base_url, within: 60)
+      manager = RAAF::Streaming::ConnectionManager.instance
+      asking = runner(ARGV[0], max_concurrent_streams: 1, max_concurrent_streams_per_user: 1, stream_queue_timeout: 100)
+      asking.run_and_stream("Warm up")
+      once = lambda do |user|
+        streams = Array.new(3) { asking.stream("Hi", session_id: "s", user_id: user) }
+        manager.register_stream("s", user)
+        manager.cancel(streams.pop.id)
+        raise "streams" unless manager.streams.size <= 2 && manager.active_connections_count >= 1
+        raise "text" unless streams.all? { |stream| stream.result.final_output == "Hello" }
+        asking.stream("Hi", user_id: user) && nil # given up
+      end
+      GC.stress = 1 # all but major collections
+      2.times { |user| once[user] }
+      GC.stress = false
+      if GC.respond_to?(:verify_compaction_references)
+        options = RUBY_VERSION >= "3.2" ? {expand_heap: true} : {double_heap: true}
+        streams = Array.new(3) { |user| asking.stream("Hi", user_id: user) }
+        GC.verify_compaction_references(toward: :empty, **options)
+        raise "moved" unless streams.all? { |stream| stream.result.final_output == "Hello" }
+        once[3]
+      end
+      (GC.start && sleep(0.005)) until RAAF::Streaming::Place.counts == [0, 0]
+      puts "none"
+    RUBY
+
+    expect([script.output, script.errors]).to eq(["none\n", ""])
+  end
+end
+
 RSpec.describe "A run of several requests" do
   include_context "with one place for all streams"
 
