@@ -431,10 +431,10 @@ static VALUE breaker_call(VALUE self) {
     call.permit = &call.own;
     call.settled = &call.own_settled;
     refresh(self, call.breaker);
-    if (!raaf_breaker_enter(call.breaker->core, call.permit)) {
-        if (inside_probe(self, call.breaker)) return rb_yield_values(0);
-        call_acquire(&call);
-    }
+    /* Without an ensure, which would have nothing to give back. */
+    if (raaf_breaker_enter(call.breaker->core, call.permit)) return call_run((VALUE)&call);
+    if (inside_probe(self, call.breaker)) return rb_yield_values(0);
+    call_acquire(&call);
     VALUE value = rb_ensure(call_run, (VALUE)&call, call_ended, (VALUE)&call);
     RB_GC_GUARD(call.object);
     return value;
