@@ -60,11 +60,11 @@ class CircuitBreakerReference
   end
 
   def trip(duration = @timeout)
-    @state == :open ? enter(:open, duration) : change(:open, :by_hand, duration)
+    (@state == :open) ? enter(:open, duration) : change(:open, :by_hand, duration)
   end
 
   def reset
-    @state == :closed ? enter(:closed) : change(:closed, :by_hand)
+    (@state == :closed) ? enter(:closed) : change(:closed, :by_hand)
   end
 
   # @return [Integer, nil] milliseconds; nil: nobody knows

@@ -112,6 +112,17 @@ TEST(breaker_lets_nobody_through_a_fraction_of_a_millisecond_too_early) {
     raaf_breaker_release(breaker);
 }
 
+TEST(breaker_is_open_for_no_time_where_that_is_its_timeout) {
+    raaf_breaker_settings_t settings = usual();
+    settings.timeout = 0;
+    raaf_breaker_t *breaker = raaf_breaker_new(&settings, 500);
+
+    fail_times(breaker, 5, 600);
+    CHECK_STATE(breaker, OPEN);
+    CHECK(!refuses(breaker, 600));
+    raaf_breaker_release(breaker);
+}
+
 TEST(breaker_opens_again_after_a_failed_probe) {
     const raaf_breaker_settings_t settings = usual();
     raaf_breaker_t *breaker = raaf_breaker_new(&settings, 0);

@@ -52,11 +52,11 @@ static uint64_t age(const raaf_breaker_t *breaker, uint64_t now) {
     return now > breaker->born_at ? now - breaker->born_at : 0;
 }
 
-/* The detail of an OPEN word. Rounded up, so that nobody is let through too early. */
+/* The detail of an OPEN word. Rounded up, so that nobody is let through too early; no wait is none. */
 static uint64_t deadline(const raaf_breaker_t *breaker, uint64_t now, uint64_t wait) {
     uint64_t ns = age(breaker, now);
     ns = ns > UINT64_MAX - wait ? UINT64_MAX : ns + wait;
-    const uint64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
+    const uint64_t ms = ns / NS_PER_MS + (wait && ns % NS_PER_MS != 0);
     return ms < DETAIL_MASK ? ms : DETAIL_MASK;
 }
 

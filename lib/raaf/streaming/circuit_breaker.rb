@@ -40,6 +40,10 @@ module RAAF
       # ({CircuitBreaker#trip}, {CircuitBreaker#reset}) or :shared (by what the store says).
       Change = Struct.new(:breaker, :name, :from, :to, :reason, keyword_init: true)
 
+      # Seconds after which a process asks again whether it may probe, where it looks at the store at every call.
+      SHORTEST_DELAY = 0.01
+      private_constant :SHORTEST_DELAY
+
       # @return [String, nil] what it protects, for messages, notifications and the store
       attr_reader :name
 
@@ -190,7 +194,7 @@ module RAAF
         shared = @shared or return true
         granted = shared.claim_probe
         adopt(shared.take_news)
-        postpone(@store&.refresh || 0.0) if granted == false
+        postpone([@store&.refresh || 0.0, SHORTEST_DELAY].max) if granted == false
         granted
       end
 

@@ -581,7 +581,7 @@ RSpec.describe RAAF::Streaming::CircuitBreaker do
 
     wrong.each do |settings|
       it "refuses #{settings.inspect} with a word about it" do
-        named = settings.keys.map(&:to_s).join("|")
+        named = settings.keys.join("|")
         expect { described_class.new(**settings) }.to raise_error(ArgumentError, /#{named}/)
       end
     end
