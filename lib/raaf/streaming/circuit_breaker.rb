@@ -115,7 +115,11 @@ module RAAF
         self
       end
 
-      # (see #on)
+      # The same as {#on} for all states.
+      #
+      # @yieldparam change [Change]
+      # @return [self]
+      # @raise [ArgumentError] without a block
       def on_state_change(&block)
         on(:*, &block)
       end

@@ -36,41 +36,41 @@ module RAAF
           @patience = Settings.seconds("patience", patience)
         end
 
-        # @param _name [String] the breaker's
+        # @param name [String] the breaker's
         # @return [Record, nil] nil: nothing is known
-        def read(_name)
+        def read(name)
           raise NotImplementedError, "#{self.class} has no read"
         end
 
         # Whatever is known, it is open now.
         #
-        # @param _name [String]
+        # @param name [String]
         # @param id [String] of this change
         # @param seconds [Float]
         # @return [Record] what is known now
-        def write_open(_name, id:, seconds:)
+        def write_open(name, id:, seconds:)
           raise NotImplementedError, "#{self.class} has no write_open"
         end
 
         # It is closed now; ends the right to probe.
         #
-        # @param _name [String]
+        # @param name [String]
         # @param id [String] of this change
         # @param after [String, nil] only where the record has this id, or where there is none; nil: in any case
         # @return [Record] what is known now
-        def write_closed(_name, id:, after:)
+        def write_closed(name, id:, after:)
           raise NotImplementedError, "#{self.class} has no write_closed"
         end
 
         # Asks for the right to probe. It is refused where another one has it, and where the record has another id than
         # `known` and no probe is due.
         #
-        # @param _name [String]
+        # @param name [String]
         # @param known [String] the id of the record that the process goes by; "": none
         # @param owner [String] who asks; may ask again
         # @param seconds [Float] after which another one may have it
         # @return [Array(Boolean, Record)] whether it is granted, and what is known; the record may be nil
-        def claim_probe(_name, known:, owner:, seconds:)
+        def claim_probe(name, known:, owner:, seconds:)
           raise NotImplementedError, "#{self.class} has no claim_probe"
         end
       end

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "async"
+
 RSpec.describe RAAF::Streaming::CircuitBreaker::Store do
   include CircuitBreakers
   include LifecycleHelpers
@@ -316,6 +318,22 @@ RSpec.describe RAAF::Streaming::CircuitBreaker::Store do
     expect(answers.pop).to eq([1, :open])
   ensure
     trap("USR2", before)
+  end
+
+  # See spec/streaming/fiber_spec.rb for valgrind.
+  it "lets other fibers go on while one waits for it", valgrind: false do
+    asked = store.hang
+    order = []
+    Sync do |task|
+      waiting = task.async { breaker.call { order << :call } }
+      task.async do
+        task.sleep(0.001) while asked.empty?
+        order << :other
+        store.go_on
+      end
+      waiting.wait
+    end
+    expect(order).to eq(%i[other call])
   end
 
   it "lets a call be interrupted that waits for it" do
