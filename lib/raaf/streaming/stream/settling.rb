@@ -5,24 +5,30 @@ require_relative "../chunk"
 module RAAF
   module Streaming
     class Stream
-      # What follows when a native stream has ended: the run's last chunk, another call to the model, or tools and then
-      # another call. A part of {Stream}; whoever takes the chunks runs it.
+      # What follows when a native stream has ended: the run's last chunk, another call to the model, tools and then
+      # another call, or another attempt in place of one that failed. A part of {Stream}; whoever takes the chunks runs
+      # it.
       #
       # @api private
       module Settling
         private
 
         # @param terminal [Chunk] the native stream's last, not frozen
-        # @return [Chunk, nil] what to hand over: the run's last chunk, or the notice that it goes on after a redirect;
-        #   nil: its tools run now
+        # @return [Chunk, nil] what to hand over: the run's last chunk, or the notice that it goes on after a redirect or
+        #   a failure; nil: its tools run now
         def settle(terminal)
-          whole = native.outcome[:code] == :ok
-          turn = @run.tool_turn(native) if whole && !finished?
-          message = take_redirect(closing: turn.nil?)
-          return redirected(message, terminal.seq) if message
-          return begin_tools(turn, terminal.seq) if turn
+          error = @run.call.error(native.outcome, delivered) unless native.outcome[:code] == :ok
+          @run.ended(error)
+          turn = @run.tool_turn(native) unless error || finished?
+          step = @run.next_step(native, error) if error && !interrupted?
+          message = take_redirect(closing: turn.nil? && step.nil?)
+          return begin_tools(turn, terminal.seq) if turn && !message
+          return try_again(step, terminal.seq) if step && !message
 
-          (whole && !finished?) ? complete(terminal) : failed(terminal, @run.call.error(native.outcome, delivered))
+          step&.call&.give_back
+          return redirected(message, terminal.seq) if message
+
+          (error || finished?) ? failed(terminal, error) : complete(terminal)
         rescue *FAILURES => e
           failed(terminal, e)
         end
@@ -67,6 +73,7 @@ module RAAF
             begin
               following.start(native)
             rescue
+              following.give_back
               native.cancel
               @run.go_on(before.first)
               @native = before.last
@@ -74,6 +81,25 @@ module RAAF
             end
             native.cancel if @cancelled || @redirect
           end
+        end
+
+        # ---- another attempt ----
+
+        # @param step [Resilience::Step]
+        # @param seq [Integer] number of the next chunk, which announces it
+        def try_again(step, seq)
+          said = delivered
+          replace(step.call, step.native)
+          @run.started(step)
+          @notice = own_chunk(:status, seq + 1, status: :reset, cumulative: said) if step.reset?
+          own_chunk(:error, seq, cumulative: said, **step.announcement)
+        end
+
+        # @return [Chunk, nil] what follows the chunk that was handed over last, before anything of the native stream
+        def take_notice
+          notice = @notice
+          @notice = nil
+          notice
         end
 
         # ---- tools ----
@@ -198,11 +224,11 @@ module RAAF
 
         def failed(terminal, error)
           keep_what_was_said unless finished?
-          finish(error: error)
+          finish(error: error, result: (@run.failed_result(native, error) if error))
           error = @error # somebody may have given it up meanwhile
+          @run.last_words(native, error).each { |name, value| terminal.public_send(:"#{name}=", value) }
           terminal.type = :error
-          terminal.delta = error.message
-          terminal.error = error.message
+          terminal.error = terminal.delta
           terminal.exception = error
           terminal.freeze
         end
