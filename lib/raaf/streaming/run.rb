@@ -77,19 +77,11 @@ module RAAF
       # @return [ModelCall] not prepared
       def after_tools(native, turn)
         outcomes = turn.outcomes
+        recovery&.answered
         note_results(outcomes)
         said = [call.assistant_message(native, filtered(native)), *outcomes.map { |outcome| tool_message(outcome) }]
         agent = outcomes.filter_map(&:agent).first
         agent ? hand_over(said, agent) : call.next(said)
-      end
-
-      # A native stream has ended: its circuit breaker learns how.
-      #
-      # @param error [Exception, nil] nil: well
-      # @return [void]
-      def ended(error)
-        call.ended(error)
-        recovery&.succeeded unless error
       end
 
       # Another attempt in place of the one that failed, ready to be started.
@@ -119,6 +111,7 @@ module RAAF
         said = Messages.list(message)
         following = turn ? after_tools(native, turn) : call.next(said_so_far(native))
         @filtered_text = nil # the text of the run begins anew
+        recovery&.answered
         following.check_input(said)
         following.next(said)
       end

@@ -54,6 +54,11 @@ module RAAF
           changes.empty? ? self : self.class.new(**@given, **changes)
         end
 
+        # @return [Boolean] whether nobody has said who the backups are
+        def backups_by_default?
+          @given[:backup_providers].nil?
+        end
+
         # @param number [Integer] of the retry, from 1
         # @param longest [Numeric] seconds: the setting max_retry_delay
         # @return [Numeric] seconds before it: retry_delay, doubled with each retry, up to the longest

@@ -52,8 +52,10 @@ module RAAF
           @turn_retries + 1
         end
 
+        # The next question is another one.
+        #
         # @return [void]
-        def succeeded
+        def answered
           @turn_retries = 0
           @tried = @tried.last(1)
         end
@@ -172,6 +174,7 @@ module RAAF
 
           first = @entries.first
           backups = @policy.backups.filter_map { |backup| entry(backup, first) }
+          backups.reject! { |entry| entry.place == first.place } if @policy.backups_by_default?
           @entries += backups.reject { |entry| entry.same?(first) }
         end
 

@@ -18,7 +18,7 @@ module RAAF
         #   a failure; nil: its tools run now
         def settle(terminal)
           error = @run.call.error(native.outcome, delivered) unless native.outcome[:code] == :ok
-          @run.ended(error)
+          @run.call.ended(error)
           turn = @run.tool_turn(native) unless error || finished?
           step = @run.next_step(native, error) if error && !interrupted?
           message = take_redirect(closing: turn.nil? && step.nil?)
