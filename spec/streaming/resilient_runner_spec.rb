@@ -123,8 +123,10 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
   end
 
   describe "after a failure of the provider's" do
-    {"HTTP 500" => {status: 500}, "an overload" => {status: 529}, "a connection that is cut" => {fault: :cut, after: :request},
+    {"HTTP 500" => {status: 500}, "an overload" => {status: 529},
+     "a connection that is cut" => {fault: :cut, after: :request},
      "a connection that is reset" => {fault: :reset, after: :request},
+     "one that is cut in the headers" => {raw: "HTTP/1.1 200 OK\r\nContent-Ty"},
      "an error in the stream" => {deltas: [], error: {message: "No luck", type: "server_error"}},
      "a stream that ends before it says anything" => {deltas: [], finish_reason: nil, done: false},
      "an answer that is none" => {status: 200, content_type: "text/html", body: "<html>"}}.each do |what, script|
@@ -165,7 +167,8 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
       request = backup.requests.first
       expect(request.path).to eq("/v1/messages")
       expect(request.headers).to include("x-api-key" => "claude-key").and not_include("authorization")
-      expect(request.json).to include(model: "claude-test", system: "Be brief.", messages: [{role: "user", content: "Hi"}])
+      expect(request.json)
+        .to include(model: "claude-test", system: "Be brief.", messages: [{role: "user", content: "Hi"}])
       expect(run.result).to have_attributes(provider: "anthropic", model: "claude-test", text: "Hello")
     end
 
@@ -283,7 +286,8 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
 
     it "raises before anything is sent what is wrong with the call" do
       expect { resilient.run_and_stream(42) }.to raise_error(ArgumentError)
-      expect { resilient.run_and_stream("Hi", max_retries: -1) }.to raise_error(RAAF::Errors::ConfigurationError, /max_retries/)
+      expect { resilient.run_and_stream("Hi", max_retries: -1) }
+        .to raise_error(RAAF::Errors::ConfigurationError, /max_retries/)
       expect { resilient(after_content: :guess) }.to raise_error(ArgumentError, /after_content/)
       expect { resilient(backup_providers: ["gpt"]) }.to raise_error(ArgumentError, /backup_providers/)
       expect { resilient(circuit_breaker: {failure_threshold: 0}) }.to raise_error(ArgumentError)
@@ -415,6 +419,17 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
       expect_nothing_more
     end
 
+    it "is ended by cancel also where the failure has come, and nobody has taken it yet" do
+      stream = waiting.stream("Hi")
+      server.wait_for_request
+      until_idle
+      stream.cancel
+
+      expect { stream.result }.to raise_error(RAAF::Errors::CancelledError)
+      expect(stream.status).to eq(:cancelled)
+      expect_nothing_more
+    end
+
     it "is ended by Timeout", :backends do
       expect { Timeout.timeout(0.3) { waiting.run_and_stream("Hi") { |chunk| chunk } } }.to raise_error(Timeout::Error)
       expect_nothing_more
@@ -468,8 +483,8 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
     reports = subscribed("retry.raaf") { ask(resilient, "a private question", retry_delay: 0.02) }
 
     expect(reports).to match([
-      {stream_id: be_a(String), provider: "openai", model: "gpt-4o", error: "RAAF::Errors::RateLimitError", reason: "429",
-       attempt: 1, delay: 0.02, mode: :again, next_provider: "openai", next_model: "gpt-4o"},
+      {stream_id: be_a(String), provider: "openai", model: "gpt-4o", error: "RAAF::Errors::RateLimitError",
+       reason: "429", attempt: 1, delay: 0.02, mode: :again, next_provider: "openai", next_model: "gpt-4o"},
       {stream_id: reports.first[:stream_id], provider: "openai", model: "gpt-4o", error: "RAAF::Errors::ServerError",
        reason: "500", attempt: 2, delay: 0, mode: :again, next_provider: "openai", next_model: "gpt-backup"}
     ])

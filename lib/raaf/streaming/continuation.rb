@@ -4,15 +4,15 @@ module RAAF
   module Streaming
     # The beginning of an answer that was delivered before its stream broke off, and how a model is asked for the rest.
     #
-    # A model that takes the beginning of its own answer gets it as the last message and writes on from there. Others get
-    # it as an answer of theirs, and behind it the demand to go on. What they repeat all the same is cut off natively
-    # (core/overlap.h has the rule).
+    # A model that takes the beginning of its own answer gets it as the last message and writes on from there. Others
+    # get it as an answer of theirs, and behind it the demand to go on. What they repeat all the same is cut off
+    # natively (core/overlap.h has the rule).
     #
     # @api private
     class Continuation
       # What is asked of a model that does not write on by itself.
-      DEMAND = "Your last answer was cut off. Go on exactly where it stops, in the middle of a word if need be. Do not " \
-               "repeat any of it, and write nothing before or about the continuation."
+      DEMAND = "Your last answer was cut off. Go on exactly where it stops, in the middle of a word if need be. Do " \
+               "not repeat any of it, and write nothing before or about the continuation."
 
       # @return [String] what was delivered; "" where an answer is asked for from its beginning
       attr_reader :text

@@ -316,7 +316,8 @@ module RAAF
       end
 
       def writes_on?(settings)
-        @provider.respond_to?(:writes_on?) && @provider.writes_on?(@model, settings)
+        provider = @provider #: untyped
+        provider.respond_to?(:writes_on?) && provider.writes_on?(@model, settings)
       end
 
       def permitted(request)

@@ -30,10 +30,11 @@ module RAAF
     # * `:error`: nothing, the run ends as above. The failed result has the text
     # * `:continue`: the next one goes on from what was delivered. A model that writes on from a message of its own
     #   (Claude up to 4.5, without thinking) gets that; any other is told to go on exactly there. What it repeats at its
-    #   beginning all the same is cut off: 12 characters or more (not counting blanks), all that was said, or a word that
-    #   was cut in two. Where the answer was to be JSON, has several choices, or no text is kept, this is `:error`
-    # * `:reset`: the answer begins anew. A `:status` chunk (status `:reset`) comes behind the announcement: whoever shows
-    #   the answer starts over, `cumulative` begins anew, and the result has the second answer's text only
+    #   beginning all the same is cut off: 12 characters or more (not counting blanks), all that was said (4 or more),
+    #   or a word that was cut in two (3 or more). Where the answer was to be JSON, has several choices, or no text is
+    #   kept, this is `:error`
+    # * `:reset`: the answer begins anew. A `:status` chunk (status `:reset`) comes behind the announcement: whoever
+    #   shows the answer starts over, `cumulative` begins anew, and the result has the second answer's text only
     #
     # Reasoning, refusals and pieces of tool calls count as something of the answer. Tools never run twice: after a
     # failure in a later turn only that turn is asked for again. A tool call that came whole before its answer broke
@@ -105,10 +106,10 @@ module RAAF
       private
 
       def open_resilient(message, context:, session_id: nil, user_id: nil, provider: nil, model: nil, **options)
-        own, settings = options.partition { |name, _| Resilience::Policy.options.include?(name) }.map(&:to_h)
+        own = options.slice(*Resilience::Policy.options)
+        settings = options.except(*own.keys).merge(max_retries: 0)
         open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
-          model: model, settings: {**settings, max_retries: 0},
-          recovery: Resilience::Recovery.new(@policy.with(**own)))
+          model: model, settings: settings, recovery: Resilience::Recovery.new(@policy.with(**own)))
       end
     end
   end

@@ -198,9 +198,9 @@ module RAAF
 
       # As far as guardrails let it pass.
       def delivered(native)
-        return native.delivered_text unless @filtered_text
+        filtered = @filtered_text or return native.delivered_text
 
-        @filtered_text + (@noted.equal?(native) ? "" : call.turn_text(native))
+        filtered + (@noted.equal?(native) ? "" : call.turn_text(native))
       end
 
       def attempts

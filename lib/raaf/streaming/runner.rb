@@ -12,6 +12,12 @@ module RAAF
     # Runs an agent and streams its answer. The base of {AsyncRunner}, and of classes of your own.
     #
     # A runner keeps nothing of a run, so one can be shared by threads; a run never changes its agent.
+    #
+    # A class of your own may override {#run_and_stream} and call `super`, rescue what that raises, and call it again:
+    # with another `@agent.provider`, say. What its callers hear of a failure is then its own matter: the block gets no
+    # `:error` chunk of the run that failed, only what the class itself yields. Two things to know: where something of
+    # an answer was delivered ({Errors::Error#delivered?}), the next call begins it again from its first word; and the
+    # native retries (the setting max_retries) come before those of the class. {ResilientRunner} has neither trouble.
     class Runner
       # @return [Agent]
       attr_reader :agent

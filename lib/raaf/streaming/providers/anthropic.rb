@@ -90,8 +90,9 @@ module RAAF
         #   guide" (prefill removal) and "Extended thinking"
         def writes_on?(model, settings = {})
           facts = ModelFacts.new(model.to_s)
-          given = [@extra_body, settings[:extra_body].to_h].map { |body| body.transform_keys(&:to_sym)[:thinking] }.compact
-          thinking = given.last || Thinking.new(facts, effort: settings[:reasoning_effort]).config
+          bodies = [settings[:extra_body].to_h, @extra_body]
+          given = bodies.filter_map { |body| body.transform_keys(&:to_sym)[:thinking] }.first
+          thinking = given || Thinking.new(facts, effort: settings[:reasoning_effort]).config
           facts.writes_on? && (thinking.nil? || thinking.transform_keys(&:to_sym)[:type].to_s == "disabled")
         end
 

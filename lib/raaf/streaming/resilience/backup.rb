@@ -23,9 +23,9 @@ module RAAF
           # @return [Array<Backup>]
           # @raise [ArgumentError] for anything else
           def list(given, models = {})
-            raise ArgumentError, "backup_models must be a Hash, not #{models.inspect}" unless models.respond_to?(:to_h)
+            raise ArgumentError, "backup_models must be a Hash, not #{models.inspect}" unless models.is_a?(Hash)
 
-            models = models.to_h.transform_keys(&:to_s)
+            models = models.transform_keys(&:to_s)
             (given.nil? ? defaults : Array(given)).map { |one| of(one, models) }
           end
 
@@ -33,13 +33,15 @@ module RAAF
 
           def of(given, models)
             provider, model = given.is_a?(Array) ? given : [given, nil]
-            usable = provider.is_a?(Class) || %i[build_request stream_completion].any? { |name| provider.respond_to?(name) }
-            unless usable && (model.nil? || model.respond_to?(:to_str))
-              # Never its inspect: it may hold a key.
-              raise ArgumentError, "backup_providers takes providers, classes of providers, and pairs of these and a " \
-                                   "model, not #{given.class}"
-            end
-            new(provider, model, models)
+            return new(provider, model, models) if usable?(provider) && (model.nil? || model.respond_to?(:to_str))
+
+            # Never its inspect: it may hold a key.
+            raise ArgumentError, "backup_providers takes providers, classes of providers, and pairs of these and a " \
+                                 "model, not #{given.class}"
+          end
+
+          def usable?(provider)
+            provider.is_a?(Class) || %i[build_request stream_completion].any? { |name| provider.respond_to?(name) }
           end
 
           def defaults

@@ -25,7 +25,8 @@ module RAAF
         # @return [Numeric] seconds
         attr_reader :retry_delay
 
-        # @param options [Hash{Symbol=>Object}] see {ResilientRunner#initialize}
+        # Takes what {ResilientRunner#initialize} takes.
+        #
         # @raise [ArgumentError, Errors::ConfigurationError] for wrong values
         def initialize(backup_providers: nil, backup_models: {}, after_content: :error, circuit_breaker: {},
           max_retries: 3, retry_delay: 1)
@@ -63,7 +64,7 @@ module RAAF
         # @param longest [Numeric] seconds: the setting max_retry_delay
         # @return [Numeric] seconds before it: retry_delay, doubled with each retry, up to the longest
         def delay(number, longest)
-          [retry_delay * (2**(number - 1)), [longest, retry_delay].max].min
+          (retry_delay * (2**(number - 1))).clamp(retry_delay, [longest, retry_delay].max)
         end
       end
     end

@@ -5,6 +5,9 @@ require_relative "step"
 
 module RAAF
   module Streaming
+    # What a {ResilientRunner} is made of.
+    #
+    # @api private
     module Resilience
       # What becomes of the failures of one run. Whoever takes the run's chunks asks it when a native stream has failed,
       # and starts what it gives; so it needs no thread and no lock of its own.
@@ -103,7 +106,8 @@ module RAAF
         end
 
         # @param error [Exception]
-        # @return [Boolean] whether it is a failure of a provider's: the run has a result that says so, and raises nothing
+        # @return [Boolean] whether it is a failure of a provider's: the run has a result that says so, and raises
+        #   nothing
         def failure?(error)
           !kind(error).nil?
         end
@@ -146,14 +150,15 @@ module RAAF
 
         # @return [Array<Array(Entry, Numeric)>] whom to ask, and after how many seconds, in the order of preference
         def candidates(current, error, longest)
-          others = others(current)
-          fresh = others.reject { |entry| @tried.any? { |tried| tried.same?(entry) } }.map { |entry| [entry, 0] }
+          tried, fresh = others(current).partition { |entry| @tried.any? { |tried| tried.same?(entry) } }
           own = @policy.delay(@retries + 1, longest)
-          wait = [own, error.retry_after || 0].max
-          same = worth_waiting?(error, longest) ? [[current, wait]] : [] #: Array[[Entry, Numeric]]
-          return same + fresh unless kind(error) == :provider
+          at_once = after(0, fresh)
+          same = after([own, error.retry_after || 0].max, worth_waiting?(error, longest) ? [current] : [])
+          (kind(error) == :provider) ? at_once + after(own, tried) + same : same + at_once
+        end
 
-          fresh + (others - fresh.map(&:first)).map { |entry| [entry, own] } + same
+        def after(delay, entries)
+          entries.map { |entry| [entry, delay] }
         end
 
         def worth_waiting?(error, longest)
@@ -187,10 +192,10 @@ module RAAF
 
         # @return [Step, nil] nil: it cannot be asked this, or its circuit breaker is open
         def step(call, native, entry, error, delay, mode, current)
-          said = (mode == :reset) ? "" : call.turn_text(native)
-          again = call.again(provider: entry.provider, model: entry.model, foreign: entry.foreign, said: said,
-            delay: delay)
-          prepared = again.prepare(native.terminal.seq + ((mode == :reset) ? 2 : 1), (native unless mode == :reset))
+          anew = mode == :reset
+          again = call.again(provider: entry.provider, model: entry.model, foreign: entry.foreign,
+            said: anew ? "" : call.turn_text(native), delay: delay)
+          prepared = again.prepare(native.outcome[:last_seq] + (anew ? 2 : 1), (native unless anew))
           return if again.refused?
 
           Step.new(call: again, native: prepared, entry: entry, error: error, number: @retries + 1, delay: delay,

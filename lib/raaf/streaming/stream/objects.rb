@@ -7,7 +7,8 @@ module RAAF
     class Stream
       # An answer in JSON (a `response_format` with a schema, say) as one object that grows.
       #
-      # After a redirect, a reset, a tool's result or a handoff the model begins a new answer, and another object begins.
+      # After a redirect, a reset, a tool's result or a handoff the model begins a new answer, and another object
+      # begins.
       class Objects
         include Enumerable
 

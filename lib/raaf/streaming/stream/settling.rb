@@ -14,10 +14,10 @@ module RAAF
         private
 
         # @param terminal [Chunk] the native stream's last, not frozen
-        # @return [Chunk, nil] what to hand over: the run's last chunk, or the notice that it goes on after a redirect or
-        #   a failure; nil: its tools run now
+        # @return [Chunk, nil] what to hand over: the run's last chunk, or the notice that it goes on after a redirect
+        #   or a failure; nil: its tools run now
         def settle(terminal)
-          error = @run.call.error(native.outcome, delivered) unless native.outcome[:code] == :ok
+          error = native_error
           @run.call.ended(error)
           turn = @run.tool_turn(native) unless error || finished?
           step = @run.next_step(native, error) if error && !interrupted?
@@ -35,6 +35,19 @@ module RAAF
 
         def delivered
           native.delivered_text
+        end
+
+        # @return [Exception, nil] why the native stream has failed; nil: it ended well. Whoever would ask again, and
+        #   was cancelled before he could, was cancelled
+        def native_error
+          return if native.outcome[:code] == :ok
+          return cancelled_error if @cancelled && @run.recovery
+
+          @run.call.error(native.outcome, delivered)
+        end
+
+        def cancelled_error
+          Errors::CancelledError.new(reason: :cancelled, partial_text: delivered)
         end
 
         # @return [String, Array<Hash>, nil] what the user said meanwhile; nil: nothing, and from now on it is too late
@@ -157,7 +170,7 @@ module RAAF
           @tools = nil
           if @cancelled || finished?
             tools.abandon
-            return failed(last_chunk, Errors::CancelledError.new(reason: :cancelled, partial_text: delivered))
+            return failed(last_chunk, cancelled_error)
           end
 
           go_on(@run.after_tools(native, tools), @seq, native)
