@@ -1,10 +1,13 @@
 # frozen_string_literal: true
 
 require "async"
+require "open3"
+require "rbconfig"
 
 # An answer that breaks off in the middle. The words somebody sees are right, and none comes twice.
 RSpec.describe "A resilient run whose answer breaks off" do
   include_context "with a backup server"
+  include LifecycleScripts
 
   let(:deltas) { ["One ", "two ", "three ", "four."] }
   let(:whole) { deltas.join }
@@ -266,13 +269,51 @@ RSpec.describe "A resilient run whose answer breaks off" do
     expect(seen).to include({a: 1}).and end_with({a: 3})
   end
 
+  # In a process of its own, whose heap is small.
+  it "survives a garbage collector that runs all the time, and one that moves everything" do
+    2.times { server.script(**broken(%w[a b], after: 1)) }
+    2.times { backup.script(**answer("b")) }
+    script = run_script(<<~RUBY, server.base_url, within: 60)
+      agent = RAAF::Agent.new(name: "Assistant", model: "gpt-4o")
+      provider = ->(url) { RAAF::Models::OpenAIProvider.new(api_key: "key", base_url: url) }
+      runner = RAAF::Streaming::ResilientRunner.new(agent: agent, provider: provider[ARGV.first],
+        backup_providers: [provider[#{backup.base_url.inspect}]], after_content: :continue)
+      GC.stress = 1 # the young ones only
+      text = runner.run_and_stream("Hi") { |chunk| chunk.delta }.text
+      GC.stress = false
+      stream = runner.stream("Hi")
+      options = RUBY_VERSION >= "3.2" ? {expand_heap: true} : {double_heap: true}
+      stream.each { |chunk| GC.verify_compaction_references(toward: :empty, **options) if chunk.error? }
+      puts text, stream.result.text
+    RUBY
+
+    expect([script.output, script.errors]).to eq(["ab\nab\n", ""])
+  end
+
+  it "is shown by an example that needs no key" do
+    root = File.expand_path("../..", __dir__)
+    output, errors, status = Open3.capture3(RbConfig.ruby, "-I", "#{root}/lib", "#{root}/examples/resilient_stream.rb")
+
+    expect(errors).to eq("")
+    expect(status).to be_success
+    expect(output).to eq("The sky is blue because air \n[Provider error. Switching to backup...]\n" \
+                         "scatters blue light more than red.\n[anthropic ended it: 62 characters]\n")
+  end
+
   # Answers of any length that fail anywhere, again and again. What is expected is worked out from what the servers are
   # told to say, and not from what they said.
   describe "at random places" do
     let(:random) { Random.new(RSpec.configuration.seed) }
 
+    # Five letters each, none like the other.
     def words(count)
-      Array.new(count) { |i| "w#{i}#{random.rand(10)}#{[" ", "\n", ", "][random.rand(3)]}" }
+      letters = ("a".."z").to_a
+      Array.new(count) { |i| letters.sample(4, random: random).join + letters[i] + [" ", "\n", ", "][random.rand(3)] }
+    end
+
+    # Who goes on may say the last three words again.
+    def again(mode, deltas, said)
+      (mode == :continue && said >= 3 && random.rand(2).zero?) ? deltas[said - 3, 3] : []
     end
 
     # An error event, or the end of the connection without the answer's.
@@ -287,24 +328,21 @@ RSpec.describe "A resilient run whose answer breaks off" do
       failures.each_with_index do |place, i|
         rest = (mode == :continue) ? deltas.drop(said) : deltas
         place = [place, rest.size].min
-        tell(i, rest, place)
+        tell(i, again(mode, deltas, said) + rest.first(place), true)
         seen.clear if mode == :reset && seen != ""
         seen << rest.first(place).join
         said += place
         return [seen, :failed] if mode == :error && place.positive?
       end
       rest = (mode == :continue) ? deltas.drop(said) : deltas
-      tell(failures.size, rest, nil)
+      tell(failures.size, again(mode, deltas, said) + rest, false)
       seen.clear if mode == :reset
       [seen << rest.join, :complete]
     end
 
     # Servers are asked in turn.
-    def tell(number, deltas, place)
-      one = number.even? ? server : backup
-      return one.script(deltas: deltas, usage: true) unless place
-
-      one.script(deltas: deltas.first(place), **failure)
+    def tell(number, deltas, fails)
+      (number.even? ? server : backup).script(deltas: deltas, **(fails ? failure : {usage: true}))
     end
 
     %i[error continue reset].each do |mode|

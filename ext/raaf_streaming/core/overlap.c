@@ -18,10 +18,14 @@ static bool is_blank(char byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-/* Letters and digits; of other scripts everything. */
+/* Of other scripts everything. */
+static bool is_letter(char byte) {
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte & 0x80);
+}
+
+/* Of a word or a name. */
 static bool is_word(char byte) {
-    return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= 'a' && byte <= 'z') || (byte & 0x80) || byte == '_';
+    return is_letter(byte) || (byte >= '0' && byte <= '9') || byte == '_';
 }
 
 /* Characters that are not blank. */
@@ -32,18 +36,29 @@ static size_t count(const char *bytes, size_t len) {
     return characters;
 }
 
-static bool all_words(const char *bytes, size_t len) {
+static bool is_letter_or_space(char byte) {
+    return is_letter(byte) || byte == ' ';
+}
+
+static bool all(bool (*is)(char), const char *bytes, size_t len) {
     for (size_t i = 0; i < len; i++)
-        if (!is_word(bytes[i])) return false;
+        if (!is(bytes[i])) return false;
     return true;
 }
 
-/* Whether the first [len] bytes held are a word that was cut in two, and that is begun again. */
-static bool is_cut_word(const raaf_overlap_t *overlap, size_t len) {
+/* Whether no word goes through the place in what was said where its last [len] bytes begin. */
+static bool begins_a_word(const raaf_overlap_t *overlap, size_t len) {
     const size_t before = overlap->said_len - len;
-    if (len >= overlap->held.len || !is_word(overlap->held.bytes[len])) return false;
-    if (before ? is_word(overlap->said[before - 1]) : !overlap->whole) return false;
-    return all_words(overlap->held.bytes, len);
+    if (!is_word(overlap->held.bytes[0])) return true;
+    return before ? !is_word(overlap->said[before - 1]) : overlap->whole;
+}
+
+/* Whether the first [len] bytes held are words, or a name that was cut in two. */
+static bool is_words(const raaf_overlap_t *overlap, size_t len) {
+    const raaf_buffer_t *held = &overlap->held;
+    if (!begins_a_word(overlap, len)) return false;
+    if (all(is_letter_or_space, held->bytes, len)) return true;
+    return len < held->len && is_word(held->bytes[len]) && all(is_word, held->bytes, len);
 }
 
 static bool is_repetition(const raaf_overlap_t *overlap, size_t len) {
@@ -51,7 +66,7 @@ static bool is_repetition(const raaf_overlap_t *overlap, size_t len) {
     if (characters >= RAAF_OVERLAP_MIN) return true;
     if (overlap->whole && len == overlap->said_len)
         if (characters >= RAAF_OVERLAP_MIN_WHOLE) return true;
-    if (characters >= RAAF_OVERLAP_MIN_WORD && is_cut_word(overlap, len)) return true;
+    if (characters >= RAAF_OVERLAP_MIN_WORD && is_words(overlap, len)) return true;
     return overlap->whole && count(overlap->said, overlap->said_len) == 0;
 }
 

@@ -7,10 +7,14 @@
  *
  *   - it has at least RAAF_OVERLAP_MIN characters that are not blank, or
  *   - it is all that was said, and has RAAF_OVERLAP_MIN_WHOLE of them, or
- *   - it is the word that was cut in two, RAAF_OVERLAP_MIN_WORD letters or more, and the word goes
- *     on, or
+ *   - it is nothing but letters and spaces, RAAF_OVERLAP_MIN_WORD letters or more, from the
+ *     beginning of a word on: the last words, or the one that was cut in two, or
+ *   - it is a name that was cut in two, with digits in it perhaps, and the name goes on, or
  *   - all that was said is blank: whoever had to leave out the blanks at the end of a text gives
  *     those alone as what was said.
+ *
+ * So "because air " loses nothing to a second "air scatters", and code keeps its second "end" on a
+ * line of its own, a table its second "| yes", a laugh its second "ha".
  *
  * What comes is held back only as long as it may still be such a repetition: as a rule up to the
  * first piece that is not. Pieces are whole UTF-8 strings. Not shared: one thread at a time.

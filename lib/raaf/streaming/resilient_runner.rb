@@ -30,9 +30,10 @@ module RAAF
     # * `:error`: nothing, the run ends as above. The failed result has the text
     # * `:continue`: the next one goes on from what was delivered. A model that writes on from a message of its own
     #   (Claude up to 4.5, without thinking) gets that; any other is told to go on exactly there. What it repeats at its
-    #   beginning all the same is cut off: 12 characters or more (not counting blanks), all that was said (4 or more),
-    #   or a word that was cut in two (3 or more). Where the answer was to be JSON, has several choices, or no text is
-    #   kept, this is `:error`
+    #   beginning all the same is cut off, where it can hardly be meant: the last words, whole or cut in two (3 letters
+    #   or more); anything of 12 characters or more, not counting blanks; all that was said (4 or more). Shorter
+    #   repetitions of other characters, as in code and tables, stay. Where the answer was to be JSON, has several
+    #   choices, or no text is kept, this is `:error`
     # * `:reset`: the answer begins anew. A `:status` chunk (status `:reset`) comes behind the announcement: whoever
     #   shows the answer starts over, `cumulative` begins anew, and the result has the second answer's text only
     #
