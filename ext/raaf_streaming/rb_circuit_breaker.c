@@ -7,6 +7,8 @@
  * The outcome of a call is open until it is known: a value is a success, a StandardError a failure.
  * What leaves the block in any other way (break, throw, Thread#kill, Interrupt, Timeout) is seen by
  * the ensure alone, where the permit goes back.
+ *
+ * Everything here runs with the GVL held, so a fork never finds the mutex of a window locked.
  */
 #include "rb_raaf.h"
 
@@ -431,10 +433,10 @@ static VALUE breaker_call(VALUE self) {
     call.permit = &call.own;
     call.settled = &call.own_settled;
     refresh(self, call.breaker);
-    if (!raaf_breaker_enter(call.breaker->core, call.permit)) {
-        if (inside_probe(self, call.breaker)) return rb_yield_values(0);
-        call_acquire(&call);
-    }
+    /* Without an ensure, which would have nothing to give back. */
+    if (raaf_breaker_enter(call.breaker->core, call.permit)) return call_run((VALUE)&call);
+    if (inside_probe(self, call.breaker)) return rb_yield_values(0);
+    call_acquire(&call);
     VALUE value = rb_ensure(call_run, (VALUE)&call, call_ended, (VALUE)&call);
     RB_GC_GUARD(call.object);
     return value;
@@ -623,6 +625,17 @@ static void define_private(void) {
     rb_define_private_method(cBreaker, "refresh_soon", breaker_refresh_soon, 0);
 }
 
+static void define_breaker(void) {
+    cBreaker = rb_define_class_under(mStreaming, "CircuitBreaker", rb_cObject);
+    rb_define_alloc_func(cBreaker, breaker_alloc);
+    rb_define_method(cBreaker, "call", breaker_call, 0);
+    rb_define_method(cBreaker, "acquire", breaker_acquire, 0);
+    rb_define_method(cBreaker, "allow?", breaker_allow_p, 0);
+    rb_define_method(cBreaker, "state", breaker_state, 0);
+    rb_define_method(cBreaker, "retry_after", breaker_retry_after, 0);
+    rb_define_method(cBreaker, "failure_count", breaker_failure_count, 0);
+}
+
 static void define_permit(void) {
     /*
      * Document-class: RAAF::Streaming::CircuitBreaker::Permit
@@ -640,14 +653,7 @@ static void define_permit(void) {
 
 void rb_raaf_init_circuit_breaker(void) {
     define_names();
-    cBreaker = rb_define_class_under(mStreaming, "CircuitBreaker", rb_cObject);
-    rb_define_alloc_func(cBreaker, breaker_alloc);
-    rb_define_method(cBreaker, "call", breaker_call, 0);
-    rb_define_method(cBreaker, "acquire", breaker_acquire, 0);
-    rb_define_method(cBreaker, "allow?", breaker_allow_p, 0);
-    rb_define_method(cBreaker, "state", breaker_state, 0);
-    rb_define_method(cBreaker, "retry_after", breaker_retry_after, 0);
-    rb_define_method(cBreaker, "failure_count", breaker_failure_count, 0);
+    define_breaker();
     define_private();
     define_permit();
 }

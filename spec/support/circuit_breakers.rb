@@ -42,3 +42,109 @@ module CircuitBreakers
     e
   end
 end
+
+# What the specs of stores share.
+module CircuitBreakers
+  # Seconds that a breaker waits for a store that answers: more than any example may take.
+  PATIENCE = 600
+
+  # A store in this process.
+  class MemoryStore < RAAF::Streaming::CircuitBreaker::Store
+    def initialize(refresh: 0, patience: PATIENCE)
+      super
+      @lock = Mutex.new
+      @records = {}
+      @probes = {}
+    end
+
+    def read(name)
+      @lock.synchronize { known(name) }
+    end
+
+    def write_open(name, id:, seconds:)
+      @lock.synchronize { write(name, [id, :open, now + seconds]) }
+    end
+
+    def write_closed(name, id:, after:)
+      @lock.synchronize do
+        before = known(name)
+        (before.nil? || after.nil? || after == before.id) ? write(name, [id, :closed, now]) : before
+      end
+    end
+
+    def claim_probe(name, known:, owner:, seconds:)
+      @lock.synchronize do
+        record = known(name)
+        due = record.nil? || record.id == known || (record.state == :open && record.seconds <= 0)
+        holder, ends = @probes[name]
+        next [false, record] if !due || (holder && holder != owner && ends > now)
+
+        @probes[name] = [owner, now + seconds]
+        [true, record]
+      end
+    end
+
+    # It has lost all that it knew.
+    def forget
+      @lock.synchronize { [@records, @probes].each(&:clear) }
+    end
+
+    private
+
+    def known(name)
+      id, state, ends = @records[name]
+      Record.new(id, state, ends - now) if id
+    end
+
+    def write(name, record)
+      @records[name] = record
+      @probes.delete(name)
+      known(name)
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+  end
+
+  # A memory store that can be out of order, or hang.
+  class TroubledStore < MemoryStore
+    # @return [Exception, Class, nil] what each question raises
+    attr_accessor :trouble
+    # @return [Integer] questions so far
+    attr_reader :questions
+
+    def initialize(**options)
+      super
+      @questions = 0
+      @gate = nil
+    end
+
+    # From now on questions wait, each telling that it does.
+    # @return [Queue] gets one word a question
+    def hang
+      @asked = Queue.new
+      @gate = Queue.new
+      @asked
+    end
+
+    # Lets go on what waits, and what comes.
+    def go_on
+      gate, @gate = @gate, nil
+      gate.close
+    end
+
+    %i[read write_open write_closed claim_probe].each do |name|
+      define_method(name) do |*arguments, **options|
+        @questions += 1
+        if (gate = @gate)
+          @asked << name
+          gate.pop
+        end
+        raise trouble if trouble
+
+        super(*arguments, **options)
+      end
+    end
+  end
+end

@@ -5,6 +5,12 @@
 
 enum { OUTCOME_FAILED = 1, OUTCOME_SLOW = 2 };
 
+/*
+ * A call comes late if its generation is one of so many before the window's. All others are newer:
+ * a breaker may go through millions while nothing is added.
+ */
+#define LATE_GENERATIONS 4096
+
 raaf_call_window_t *raaf_call_window_new(size_t calls, uint64_t duration) {
     raaf_call_window_t *window = calloc(1, sizeof *window);
     if (!window) return NULL;
@@ -80,16 +86,16 @@ static void empty(raaf_call_window_t *window, uint32_t generation) {
     window->next = 0;
 }
 
-static bool is_older(uint32_t generation, uint32_t than) {
-    const unsigned spare = 32 - RAAF_GENERATION_BITS;
-    return (int32_t)((generation - than) << spare) < 0;
+static bool is_late(const raaf_call_window_t *window, uint32_t generation) {
+    const uint32_t behind = (window->generation - generation) & RAAF_GENERATION_MASK;
+    return behind != 0 && behind <= LATE_GENERATIONS;
 }
 
 bool raaf_call_window_add(raaf_call_window_t *window, uint32_t generation, uint64_t now,
                           bool failed, bool slow, raaf_call_counts_t *counts) {
     const uint8_t outcome = (failed ? OUTCOME_FAILED : 0) | (slow ? OUTCOME_SLOW : 0);
     pthread_mutex_lock(&window->mutex);
-    const bool taken = !is_older(generation, window->generation);
+    const bool taken = !is_late(window, generation);
     if (taken) {
         if (generation != window->generation) empty(window, generation);
         if (window->size)

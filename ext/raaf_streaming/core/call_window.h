@@ -21,7 +21,9 @@
  */
 #define RAAF_CALL_WINDOW_PARTS 20
 
-#define RAAF_GENERATION_BITS 24 /* of a generation; it begins anew after so many */
+/* Of a generation: they begin anew after 16 million. */
+#define RAAF_GENERATION_BITS 24
+#define RAAF_GENERATION_MASK (((uint32_t)1 << RAAF_GENERATION_BITS) - 1)
 
 typedef struct raaf_call_counts {
     uint32_t calls;

@@ -14,13 +14,12 @@
 enum { DETAIL_BITS = 38, PROBE_BITS = 16, STATE_SHIFT = DETAIL_BITS + RAAF_GENERATION_BITS };
 
 #define DETAIL_MASK (((uint64_t)1 << DETAIL_BITS) - 1)
-#define GENERATION_MASK (((uint32_t)1 << RAAF_GENERATION_BITS) - 1)
 #define PROBE_MASK (((uint32_t)1 << PROBE_BITS) - 1)
 #define NS_PER_MS 1000000u
 
 static uint64_t word_of(raaf_breaker_state_t state, uint32_t generation, uint64_t detail) {
     return (uint64_t)state << STATE_SHIFT |
-           (uint64_t)(generation & GENERATION_MASK) << DETAIL_BITS | (detail & DETAIL_MASK);
+           (uint64_t)(generation & RAAF_GENERATION_MASK) << DETAIL_BITS | (detail & DETAIL_MASK);
 }
 
 static raaf_breaker_state_t state_of(uint64_t word) {
@@ -28,7 +27,7 @@ static raaf_breaker_state_t state_of(uint64_t word) {
 }
 
 static uint32_t generation_of(uint64_t word) {
-    return (uint32_t)(word >> DETAIL_BITS) & GENERATION_MASK;
+    return (uint32_t)(word >> DETAIL_BITS) & RAAF_GENERATION_MASK;
 }
 
 static uint64_t detail_of(uint64_t word) {
@@ -53,11 +52,11 @@ static uint64_t age(const raaf_breaker_t *breaker, uint64_t now) {
     return now > breaker->born_at ? now - breaker->born_at : 0;
 }
 
-/* The detail of an OPEN word. Rounded up, so that nobody is let through too early. */
+/* The detail of an OPEN word. Rounded up, so that nobody is let through too early; no wait is none. */
 static uint64_t deadline(const raaf_breaker_t *breaker, uint64_t now, uint64_t wait) {
     uint64_t ns = age(breaker, now);
     ns = ns > UINT64_MAX - wait ? UINT64_MAX : ns + wait;
-    const uint64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS != 0);
+    const uint64_t ms = ns / NS_PER_MS + (wait && ns % NS_PER_MS != 0);
     return ms < DETAIL_MASK ? ms : DETAIL_MASK;
 }
 

@@ -1,7 +1,10 @@
 # frozen_string_literal: true
 
 require_relative "circuit_breaker/error_filter"
+require_relative "circuit_breaker/redis_store"
 require_relative "circuit_breaker/settings"
+require_relative "circuit_breaker/shared_state"
+require_relative "circuit_breaker/store"
 
 module RAAF
   module Streaming
@@ -19,6 +22,8 @@ module RAAF
     #   breaker = RAAF::Streaming::CircuitBreaker.new(failure_threshold: 5, timeout: 60, name: "openai/gpt-4o")
     #   breaker.call { ask(provider) }
     #
+    # With a `store`, several processes and hosts share that it is open or closed: see {Store}.
+    #
     # @example For an outcome that comes later, in another thread
     #   permit = breaker.acquire
     #   stream.on(:complete) { permit.success }
@@ -34,6 +39,10 @@ module RAAF
       # :failure_rate, :slow_call_rate, :timeout (it was open long enough), :probe_failed, :probe_succeeded, :by_hand
       # ({CircuitBreaker#trip}, {CircuitBreaker#reset}) or :shared (by what the store says).
       Change = Struct.new(:breaker, :name, :from, :to, :reason, keyword_init: true)
+
+      # Seconds after which a process asks again whether it may probe, where it looks at the store at every call.
+      SHORTEST_DELAY = 0.01
+      private_constant :SHORTEST_DELAY
 
       # @return [String, nil] what it protects, for messages, notifications and the store
       attr_reader :name
@@ -62,27 +71,32 @@ module RAAF
       #   those for which a callable says so; nil: every StandardError. What is no StandardError never counts. An error
       #   that does not count is no success either
       # @param ignore [Module, #call, Array<Module, #call>, nil] which errors of these do not count
+      # @param store [Store, nil] where breakers of this name in other processes are, such as a {RedisStore}; nil: it is
+      #   on its own
       # @param clock [#call, nil] gives seconds that never go back, for tests; nil: the monotonic clock
       # @raise [ArgumentError] for anything else
       def initialize(name: nil, failure_threshold: Settings::DEFAULT, timeout: 60, half_open_permits: 1,
         success_threshold: 1, failure_rate: nil, slow_call_rate: nil, slow_call_duration: nil, window_size: nil,
-        window_duration: nil, minimum_calls: nil, errors: nil, ignore: nil, clock: nil)
+        window_duration: nil, minimum_calls: nil, errors: nil, ignore: nil, store: nil,
+        clock: nil)
         settings = Settings.check(failure_threshold: failure_threshold, timeout: timeout,
           half_open_permits: half_open_permits, success_threshold: success_threshold, failure_rate: failure_rate,
           slow_call_rate: slow_call_rate, slow_call_duration: slow_call_duration, window_size: window_size,
           window_duration: window_duration, minimum_calls: minimum_calls)
         Settings.check_clock(clock)
         @name = name&.to_s&.dup&.freeze
+        @store = Settings.check_store(store, @name)
         @timeout = settings[:timeout]
         @filter = ErrorFilter.new(errors, ignore)
         @lock = Mutex.new # covers the exchange of @listeners
         @listeners = {}.freeze # {state => [callable]}
-        setup(settings, clock, !(errors.nil? && ignore.nil?), nil)
+        setup(settings, clock, !(errors.nil? && ignore.nil?), store&.refresh)
+        @shared = store && SharedState.new(@name.to_s, store, lease: @timeout, local: method(:local_summary),
+          wake: method(:refresh_soon))
       end
 
-      # Has a block called when the state changes, in the thread whose call has changed it, while no lock is held. The
-      # order of two changes is that of the states; two threads may tell of theirs at the same time. A block that
-      # raises is logged, and changes nothing.
+      # Has a block called when the state changes, in the thread whose call has changed it, while no lock is held. Two
+      # threads may tell of two changes at the same time. A block that raises is logged, and changes nothing.
       #
       # @param states [Array<Symbol>] which of {STATES} it enters; none, or :*, for all
       # @yieldparam change [Change]
@@ -101,7 +115,11 @@ module RAAF
         self
       end
 
-      # (see #on)
+      # The same as {#on} for all states.
+      #
+      # @yieldparam change [Change]
+      # @return [self]
+      # @raise [ArgumentError] without a block
       def on_state_change(&block)
         on(:*, &block)
       end
@@ -113,6 +131,8 @@ module RAAF
       # @raise [ArgumentError] for a negative time
       def trip(seconds = timeout)
         open_for(Settings.seconds("trip", seconds), true)
+        adopt(@shared&.publish(by_hand: true))
+        self
       end
 
       # Closes it and forgets all failures.
@@ -120,6 +140,8 @@ module RAAF
       # @return [self]
       def reset
         close_now(true)
+        adopt(@shared&.publish(by_hand: true))
+        self
       end
 
       # @return [Hash{Symbol=>Object}] :state, :failures (in a row), :probes (under way), :successes (of probes),
@@ -140,6 +162,11 @@ module RAAF
 
       def changed(from, to, reason)
         Notifications.publish("circuit", name: name, from: from, to: to, reason: reason)
+        tell_listeners(from, to, reason)
+        adopt(@shared&.publish) unless to == :half_open || reason == :by_hand || reason == :shared
+      end
+
+      def tell_listeners(from, to, reason)
         listeners = @listeners[to] or return
         change = Change.new(breaker: self, name: name, from: from, to: to, reason: reason).freeze
         listeners.each do |listener|
@@ -160,6 +187,32 @@ module RAAF
 
       def counts?(error)
         @filter.counts?(error)
+      end
+
+      def synchronize
+        adopt(@shared&.news)
+      end
+
+      # The answer is for nobody: where another process has the right to probe, the next probe is put off.
+      def may_probe?
+        shared = @shared or return true
+        granted = shared.claim_probe
+        adopt(shared.take_news)
+        postpone([@store&.refresh || 0.0, SHORTEST_DELAY].max) if granted == false
+        granted
+      end
+
+      # What another process has done holds here too.
+      def adopt(record)
+        case record&.state
+        when :open then open_for([record.seconds, 0.0].max, false)
+        when :closed then close_now(false) unless local_state == :closed
+        end
+      end
+
+      # For the threads that ask the store.
+      def local_summary
+        local_figures.values_at(:state, :retry_after)
       end
     end
   end

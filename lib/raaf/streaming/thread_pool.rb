@@ -33,6 +33,11 @@ module RAAF
           of("raaf-handler")
         end
 
+        # @return [ThreadPool] this process's, for what asks a store that several processes share, and waits for it
+        def stores
+          of("raaf-store")
+        end
+
         private
 
         def of(name, **options)

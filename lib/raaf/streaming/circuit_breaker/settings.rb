@@ -52,6 +52,19 @@ module RAAF
                                  "not #{value.inspect}"
           end
 
+          # @param store [Object, nil]
+          # @param name [String, nil] the breaker's
+          # @return [Store, nil]
+          # @raise [ArgumentError]
+          def check_store(store, name)
+            return if store.nil?
+
+            raise ArgumentError, "store must be a CircuitBreaker::Store, not #{store.inspect}" unless store.is_a?(Store)
+            return store unless name.to_s.empty?
+
+            raise ArgumentError, "a breaker with a store needs a name, by which other processes know it"
+          end
+
           # @param clock [Object, nil]
           # @return [void]
           # @raise [ArgumentError]
