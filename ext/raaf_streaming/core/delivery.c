@@ -105,7 +105,7 @@ static int pass_on(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
 }
 
 /* What the overlap holds back is no repetition any longer: something else has come. */
-static int let_go(raaf_delivery_t *delivery) {
+static int release_held(raaf_delivery_t *delivery) {
     raaf_delta_t delta = {.type = RAAF_CHUNK_CONTENT};
     raaf_overlap_finish(&delivery->overlap, &delta.text);
     return pass_on(delivery, &delta);
@@ -123,7 +123,7 @@ static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     note_first_token(delivery->stream);
     if (delta->type == RAAF_CHUNK_CONTENT && delta->choice == 0)
         return deliver_content(delivery, delta);
-    int result = let_go(delivery);
+    int result = release_held(delivery);
     return result == RAAF_OK ? pass_on(delivery, delta) : result;
 }
 
@@ -177,7 +177,7 @@ int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
     default:
         break;
     }
-    int result = let_go(delivery);
+    int result = release_held(delivery);
     if (result == RAAF_OK) result = raaf_delivery_flush(delivery);
     if (result != RAAF_OK) return result;
     switch (delta->type) {
@@ -224,7 +224,7 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     if (delivery->ended) return;
     delivery->ended = true;
     raaf_stream_t *stream = delivery->stream;
-    int flushed = let_go(delivery);
+    int flushed = release_held(delivery);
     if (flushed == RAAF_OK) flushed = raaf_delivery_flush(delivery);
     if (code == RAAF_OK) code = flushed; /* a whole answer that lost its last words is not whole */
     stream->outcome.code = code;
