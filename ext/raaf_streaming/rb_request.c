@@ -3,6 +3,7 @@
  *
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
+ *   said: String or nil (what the answer goes on with, and perhaps repeats),
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
  *            coalesce_chars:, queue_items:, queue_bytes:,
@@ -109,6 +110,13 @@ static void set_script(raaf_request_t *request, VALUE steps, VALUE fails) {
     }
 }
 
+static void set_said(raaf_request_t *request, VALUE said) {
+    if (NIL_P(said)) return;
+    StringValue(said);
+    check(raaf_request_set_said(request, RSTRING_PTR(said), RSTRING_LEN(said)));
+    RB_GC_GUARD(said);
+}
+
 static const raaf_dialect_t *dialect(VALUE hash) {
     VALUE name = rb_String(fetch(hash, "dialect"));
     const raaf_dialect_t *found = raaf_dialect_find(StringValueCStr(name));
@@ -123,6 +131,7 @@ raaf_request_t *rb_raaf_request_new(VALUE hash) {
     if (!request) check(RAAF_NO_MEMORY);
     RTYPEDDATA_DATA(holder) = request;
     set_limits(&request->limits, fetch(hash, "limits"));
+    set_said(request, fetch(hash, "said"));
     VALUE script = fetch(hash, "script");
     if (!NIL_P(script)) {
         set_script(request, script, fetch(hash, "script_fails"));

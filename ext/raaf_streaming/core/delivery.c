@@ -12,6 +12,7 @@ void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     delivery->ended = false;
     delivery->pending_type = RAAF_CHUNK_CONTENT;
     delivery->pending_choice = 0;
+    raaf_overlap_init(&delivery->overlap, stream->request->said, stream->request->said_len);
     raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns);
 }
 
@@ -97,12 +98,33 @@ static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     return enough ? raaf_delivery_flush(delivery) : RAAF_OK;
 }
 
+static int pass_on(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    if (!delta->text.len) return RAAF_OK;
+    if (delivery->coalescer.size) return coalesce(delivery, delta);
+    return push_text(delivery->stream, delta->type, delta->choice, delta->text);
+}
+
+/* What the overlap holds back is no repetition any longer: something else has come. */
+static int release_held(raaf_delivery_t *delivery) {
+    raaf_delta_t delta = {.type = RAAF_CHUNK_CONTENT};
+    raaf_overlap_finish(&delivery->overlap, &delta.text);
+    return pass_on(delivery, &delta);
+}
+
+static int deliver_content(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    raaf_delta_t rest = *delta;
+    int result = raaf_overlap_add(&delivery->overlap, delta->text, &rest.text);
+    return result == RAAF_OK ? pass_on(delivery, &rest) : result;
+}
+
 static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (!delta->text.len) return RAAF_OK;
     delivery->said = true;
     note_first_token(delivery->stream);
-    if (delivery->coalescer.size) return coalesce(delivery, delta);
-    return push_text(delivery->stream, delta->type, delta->choice, delta->text);
+    if (delta->type == RAAF_CHUNK_CONTENT && delta->choice == 0)
+        return deliver_content(delivery, delta);
+    int result = release_held(delivery);
+    return result == RAAF_OK ? pass_on(delivery, delta) : result;
 }
 
 /* [piece]: whether the payload's text is a new piece, and so the chunk's delta. */
@@ -155,7 +177,8 @@ int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
     default:
         break;
     }
-    int result = raaf_delivery_flush(delivery);
+    int result = release_held(delivery);
+    if (result == RAAF_OK) result = raaf_delivery_flush(delivery);
     if (result != RAAF_OK) return result;
     switch (delta->type) {
     case RAAF_CHUNK_TOOL_CALL_DELTA:
@@ -201,7 +224,8 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     if (delivery->ended) return;
     delivery->ended = true;
     raaf_stream_t *stream = delivery->stream;
-    int flushed = raaf_delivery_flush(delivery);
+    int flushed = release_held(delivery);
+    if (flushed == RAAF_OK) flushed = raaf_delivery_flush(delivery);
     if (code == RAAF_OK) code = flushed; /* a whole answer that lost its last words is not whole */
     stream->outcome.code = code;
     stream->outcome.ended_at = raaf_clock_now();
@@ -220,5 +244,6 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
 }
 
 void raaf_delivery_free(raaf_delivery_t *delivery) {
+    raaf_overlap_free(&delivery->overlap);
     raaf_coalescer_free(&delivery->coalescer);
 }

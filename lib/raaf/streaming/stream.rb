@@ -64,6 +64,7 @@ module RAAF
         @redirect = nil
         @closing = false # the end has been settled, and a redirect comes too late
         @tools = nil # those that run, while they do; the consumer's
+        @notice = nil # a chunk that comes before those of the native stream; the consumer's
         @cancelled = false # set once, without the lock, so that a signal handler may do it
         @finished = false
         @native = run.prepare
@@ -88,7 +89,7 @@ module RAAF
       # @api private
       def run(&block)
         consume(starting: true, &block || ->(_) {})
-        raise_error if @error
+        raise_error if raises?
         self
       end
 
@@ -109,7 +110,7 @@ module RAAF
         return enum_for(:each) unless block
 
         consume(&block)
-        raise_error if @error
+        raise_error if raises?
         self
       end
 
@@ -176,7 +177,7 @@ module RAAF
       # @raise [Errors::Error] why the run failed
       def result
         wait
-        raise_error if @error
+        raise_error if raises?
         @result
       end
 
@@ -285,6 +286,11 @@ module RAAF
 
       private
 
+      # A run that has a result raises nothing, also where it failed.
+      def raises?
+        !@error.nil? && @result.nil?
+      end
+
       # At the end of the process every thread that streams gets one. Ruby ends threads then without a word, and it
       # shall not look as if all of them had crashed.
       def raise_error
@@ -347,6 +353,9 @@ module RAAF
 
       # @return [Chunk, nil, false] what follows, as {Settling#settle} has it; false: the time was over before
       def take_chunks(deadline, &block)
+        notice = take_notice
+        return notice if notice
+
         terminal = native.each(deadline && (deadline - now), &block)
         terminal ? settle(terminal) : false
       end
@@ -397,7 +406,10 @@ module RAAF
           @ended.broadcast # one of those who wait goes on taking them
           left
         end
-        keep_what_was_said if given_up && native.here?
+        return unless given_up && native.here?
+
+        @run.call.give_back
+        keep_what_was_said
       end
 
       # Under the lock.
@@ -467,8 +479,7 @@ module RAAF
         state = native.drain(most, seconds) { |chunk| @callbacks.deliver(chunk) }
         return state if state.is_a?(Symbol)
 
-        chunk = settle(state)
-        @callbacks.deliver(chunk) if chunk
+        [settle(state), take_notice].compact.each { |chunk| @callbacks.deliver(chunk) }
         @tools ? :more : :idle
       end
 
@@ -489,6 +500,7 @@ module RAAF
           finish_under_lock(error: error)
           error_chunk
         end
+        @run.call.give_back if native.here?
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
         return unless chunk
 
