@@ -26,10 +26,13 @@ require_relative "raaf/streaming/notifications"
 require_relative "raaf/streaming/thread_pool"
 require_relative "raaf/streaming/timers"
 require_relative "raaf/streaming/connection_manager"
+require_relative "raaf/streaming/event_bus"
+require_relative "raaf/streaming/circuit_breaker"
 require_relative "raaf/streaming/dispatcher"
 require_relative "raaf/streaming/stream"
 require_relative "raaf/streaming/runner"
 require_relative "raaf/streaming/async_runner"
+require_relative "raaf/streaming/resilient_runner"
 
 module RAAF
   # Test doubles cost an application nothing until it names them. Where the gem raaf-testing came first, its

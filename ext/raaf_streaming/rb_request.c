@@ -3,9 +3,10 @@
  *
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
+ *   said: String or nil (what the answer goes on with, and perhaps repeats),
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
- *            queue: (seconds that it waits for its place), keep_place:,
+ *            queue: (seconds that it waits for its place), recovers:,
  *            coalesce_chars:, queue_items:, queue_bytes:,
  *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
  *            raw_events:}
@@ -77,7 +78,7 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->max_line = size(hash, "max_line");
     limits->max_event = size(hash, "max_event");
     limits->max_text = size(hash, "max_text");
-    limits->keep_place = RTEST(fetch(hash, "keep_place"));
+    limits->recovers = RTEST(fetch(hash, "recovers"));
     limits->retain_text = RTEST(fetch(hash, "retain_text"));
     limits->raw_events = RTEST(fetch(hash, "raw_events"));
     limits->skip_malformed = RTEST(fetch(hash, "skip_malformed"));
@@ -112,6 +113,13 @@ static void set_script(raaf_request_t *request, VALUE steps, VALUE fails) {
     }
 }
 
+static void set_said(raaf_request_t *request, VALUE said) {
+    if (NIL_P(said)) return;
+    StringValue(said);
+    check(raaf_request_set_said(request, RSTRING_PTR(said), RSTRING_LEN(said)));
+    RB_GC_GUARD(said);
+}
+
 static const raaf_dialect_t *dialect(VALUE hash) {
     VALUE name = rb_String(fetch(hash, "dialect"));
     const raaf_dialect_t *found = raaf_dialect_find(StringValueCStr(name));
@@ -126,6 +134,7 @@ raaf_request_t *rb_raaf_request_new(VALUE hash) {
     if (!request) check(RAAF_NO_MEMORY);
     RTYPEDDATA_DATA(holder) = request;
     set_limits(&request->limits, fetch(hash, "limits"));
+    set_said(request, fetch(hash, "said"));
     VALUE script = fetch(hash, "script");
     if (!NIL_P(script)) {
         set_script(request, script, fetch(hash, "script_fails"));

@@ -589,7 +589,7 @@ static void set_error(VALUE hash, const raaf_outcome_t *outcome) {
 /*
  * What happened, as a Hash (keys: see lib/raaf/streaming/error_factory.rb; besides finish_reason,
  * usage, usage_json, parts, reasoning, refusal, choices, finish_reasons, events, malformed_events,
- * attempts, timings).
+ * attempts, answered: whether something of the answer came, timings).
  * nil before the terminal chunk was taken.
  */
 static VALUE native_outcome(VALUE self) {
@@ -617,6 +617,7 @@ static VALUE native_outcome(VALUE self) {
     set(hash, "events", ULL2NUM(outcome->events));
     set(hash, "malformed_events", ULL2NUM(outcome->malformed_events));
     set(hash, "attempts", SIZET2NUM(outcome->attempts));
+    set(hash, "answered", outcome->first_token_at ? Qtrue : Qfalse);
     RB_GC_GUARD(self);
     return hash;
 }

@@ -327,6 +327,55 @@ TEST(delivery_keeps_the_finish_reason_of_each_choice) {
     desk_close(&desk);
 }
 
+static raaf_request_t *going_on_with(raaf_request_t *request, const char *said) {
+    CHECK_EQ_INT(raaf_request_set_said(request, said, strlen(said)), RAAF_OK);
+    return request;
+}
+
+TEST(delivery_leaves_out_what_repeats_the_answer_that_it_goes_on_with) {
+    desk_t desk;
+
+    desk_open(&desk, going_on_with(coalescing(100), "It was a bright cold day"));
+    say_as(&desk, RAAF_CHUNK_REASONING, 0, "hm");
+    say(&desk, "a bright ");
+    CHECK(desk.delivery.said);
+    CHECK(desk.consumer.stream->outcome.first_token_at != 0);
+    say(&desk, "cold day in");
+    say(&desk, " April");
+    raaf_delivery_end(&desk.delivery, RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_REASONING, "hm");
+    is_next(&desk, RAAF_CHUNK_CONTENT, " in April");
+    cumulative_is(next(&desk), " in April");
+    desk_close(&desk);
+}
+
+TEST(delivery_holds_nothing_back_before_another_type_choice_or_the_end) {
+    desk_t desk;
+    const raaf_delta_t call = {.type = RAAF_CHUNK_TOOL_CALL, .tool_name = slice("weather")};
+
+    desk_open(&desk, going_on_with(request_new(), "It was a bright"));
+    say(&desk, "a");
+    CHECK(nothing_there(&desk));
+    CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &call), RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "a");
+    CHECK_EQ_INT(next(&desk)->type, RAAF_CHUNK_TOOL_CALL);
+    desk_close(&desk);
+
+    desk_open(&desk, going_on_with(request_new(), "It was a bright"));
+    say(&desk, "a");
+    say_as(&desk, RAAF_CHUNK_CONTENT, 1, "was");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "a");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "was");
+    desk_close(&desk);
+
+    desk_open(&desk, going_on_with(request_new(), "It was a bright"));
+    say(&desk, "a bri");
+    raaf_delivery_end(&desk.delivery, RAAF_TRUNCATED);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "a bri");
+    cumulative_is(next(&desk), "a bri");
+    desk_close(&desk);
+}
+
 TEST(delivery_of_another_turn_goes_on_with_the_text_of_the_one_before) {
     desk_t first, second;
 

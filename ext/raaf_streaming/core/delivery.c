@@ -13,6 +13,7 @@ void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     delivery->ended = false;
     delivery->pending_type = RAAF_CHUNK_CONTENT;
     delivery->pending_choice = 0;
+    raaf_overlap_init(&delivery->overlap, stream->request->said, stream->request->said_len);
     raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns);
 }
 
@@ -108,13 +109,34 @@ static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     return enough ? raaf_delivery_flush(delivery) : RAAF_OK;
 }
 
+static int pass_on(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    if (!delta->text.len) return RAAF_OK;
+    if (delivery->coalescer.size) return coalesce(delivery, delta);
+    return push_text(delivery->stream, delta->type, delta->choice, delta->text);
+}
+
+/* What the overlap holds back is no repetition any longer: something else has come. */
+static int release_held(raaf_delivery_t *delivery) {
+    raaf_delta_t delta = {.type = RAAF_CHUNK_CONTENT};
+    raaf_overlap_finish(&delivery->overlap, &delta.text);
+    return pass_on(delivery, &delta);
+}
+
+static int deliver_content(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    raaf_delta_t rest = *delta;
+    int result = raaf_overlap_add(&delivery->overlap, delta->text, &rest.text);
+    return result == RAAF_OK ? pass_on(delivery, &rest) : result;
+}
+
 static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (!delta->text.len) return RAAF_OK;
     count(delivery->stream, delta);
     delivery->said = true;
     note_first_token(delivery->stream);
-    if (delivery->coalescer.size) return coalesce(delivery, delta);
-    return push_text(delivery->stream, delta->type, delta->choice, delta->text);
+    if (delta->type == RAAF_CHUNK_CONTENT && delta->choice == 0)
+        return deliver_content(delivery, delta);
+    int result = release_held(delivery);
+    return result == RAAF_OK ? pass_on(delivery, delta) : result;
 }
 
 /* [piece]: whether the payload's text is a new piece, and so the chunk's delta. */
@@ -170,7 +192,8 @@ int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
     default:
         break;
     }
-    int result = raaf_delivery_flush(delivery);
+    int result = release_held(delivery);
+    if (result == RAAF_OK) result = raaf_delivery_flush(delivery);
     if (result != RAAF_OK) return result;
     switch (delta->type) {
     case RAAF_CHUNK_TOOL_CALL_DELTA:
@@ -213,14 +236,15 @@ int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
 }
 
 /*
- * Whether the run asks again after this, as far as it can be said here: the answer calls tools, or
- * its model pauses (Anthropic's API reference, stop reason "pause_turn").
+ * Whether the run asks again after this, as far as it can be said here: the answer calls tools, its
+ * model pauses (Anthropic's API reference, stop reason "pause_turn"), or it has failed and may be
+ * asked for once more.
  */
 static bool goes_on(const raaf_delivery_t *delivery, int code) {
     static const char pause[] = "pause_turn";
     const raaf_buffer_t *reason = &delivery->stream->choices[0].finish_reason;
     if (atomic_load(&delivery->stream->keep_place)) return true;
-    if (code != RAAF_OK) return false;
+    if (code != RAAF_OK) return delivery->stream->request->limits.recovers && code != RAAF_SHUTDOWN;
     return delivery->called ||
            (reason->len == strlen(pause) && memcmp(reason->bytes, pause, reason->len) == 0);
 }
@@ -229,7 +253,8 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     if (delivery->ended) return;
     delivery->ended = true;
     raaf_stream_t *stream = delivery->stream;
-    int flushed = raaf_delivery_flush(delivery);
+    int flushed = release_held(delivery);
+    if (flushed == RAAF_OK) flushed = raaf_delivery_flush(delivery);
     if (code == RAAF_OK) code = flushed; /* a whole answer that lost its last words is not whole */
     stream->outcome.code = code;
     stream->outcome.ended_at = raaf_clock_now();
@@ -249,5 +274,6 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
 }
 
 void raaf_delivery_free(raaf_delivery_t *delivery) {
+    raaf_overlap_free(&delivery->overlap);
     raaf_coalescer_free(&delivery->coalescer);
 }

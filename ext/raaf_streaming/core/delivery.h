@@ -1,9 +1,10 @@
 /*
  * Delivery: deltas become numbered chunks in the stream's queue.
  *
- *     delta → coalescer → text → chunk → queue
+ *     delta → overlap → coalescer → text → chunk → queue
  *
- * Text passes through the coalescer where one is asked for and is kept in the stream's texts; usage
+ * Text passes through the coalescer where one is asked for and is kept in the stream's texts, after
+ * the beginning of an answer that goes on with another has lost what it repeats (overlap.h); usage
  * and finish reasons are kept in the stream's outcome and make no chunk; anything else flushes the
  * coalescer and becomes a chunk with a payload. What has made a chunk is not asked for again (see
  * `said`). Reactor thread only.
@@ -13,6 +14,7 @@
 
 #include "coalescer.h"
 #include "delta.h"
+#include "overlap.h"
 #include "retry.h"
 #include "stream.h"
 
@@ -20,12 +22,13 @@
 #include <stdint.h>
 
 typedef struct raaf_delivery {
-    raaf_stream_t *stream; /* borrowed from the transfer */
+    raaf_stream_t *stream;  /* borrowed from the transfer */
+    raaf_overlap_t overlap; /* of choice 0's content */
     raaf_coalescer_t coalescer;
     raaf_chunk_type_t pending_type; /* of the text in the coalescer */
     uint32_t pending_choice;
     bool called; /* a tool call of the answer was handed over */
-    bool said;   /* something was handed over, or waits in the coalescer; notices do not count */
+    bool said;   /* something was handed over, or is held back; notices do not count */
     bool ended;
 } raaf_delivery_t;
 

@@ -40,7 +40,7 @@ typedef struct raaf_request_limits {
     uint64_t max_retry_delay_ns; /* a server that asks for more is not asked again */
     bool retain_text;            /* false: no cumulative, for answers too large for memory */
     bool skip_malformed;
-    bool keep_place; /* where it ends its run may go on, however it ends */
+    bool recovers;   /* where it fails its run may go on: the place is kept */
     bool raw_events; /* hand over events that the dialect does not know */
 } raaf_request_limits_t;
 
@@ -52,6 +52,9 @@ typedef struct raaf_request {
     char *ca_file; /* NULL: libcurl's default */
     char *body;
     atomic_size_t body_len;
+    char *
+        said; /* what the answer goes on with, as far as it may repeat that (see overlap.h); NULL */
+    size_t said_len;
     char **headers; /* "Name: value" */
     size_t header_count;
     raaf_script_step_t *steps;
@@ -67,6 +70,7 @@ raaf_request_t *raaf_request_new(const raaf_dialect_t *dialect);
 /* Each copies its bytes. Return values: RAAF_OK, RAAF_NO_MEMORY. */
 int raaf_request_set(char **field, const char *bytes, size_t len); /* NUL-terminates */
 int raaf_request_set_body(raaf_request_t *request, const char *bytes, size_t len);
+int raaf_request_set_said(raaf_request_t *request, const char *bytes, size_t len);
 int raaf_request_add_header(raaf_request_t *request, const char *bytes, size_t len);
 int raaf_request_add_step(raaf_request_t *request, uint64_t delay_ns, const char *bytes,
                           size_t len);

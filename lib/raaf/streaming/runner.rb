@@ -12,6 +12,12 @@ module RAAF
     # Runs an agent and streams its answer. The base of {AsyncRunner}, and of classes of your own.
     #
     # A runner keeps nothing of a run, so one can be shared by threads; a run never changes its agent.
+    #
+    # A class of your own may override {#run_and_stream} and call `super`, rescue what that raises, and call it again:
+    # with another `@agent.provider`, say. What its callers hear of a failure is then its own matter: the block gets no
+    # `:error` chunk of the run that failed, only what the class itself yields. Two things to know: where something of
+    # an answer was delivered ({Errors::Error#delivered?}), the next call begins it again from its first word; and the
+    # native retries (the setting max_retries) come before those of the class. {ResilientRunner} has neither trouble.
     class Runner
       # @return [Agent]
       attr_reader :agent
@@ -62,6 +68,7 @@ module RAAF
         &block)
         stream = open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
           model: model, settings: settings)
+        block = without_failure(block) if block && overridden?
         stream.run(&block).result
       end
 
@@ -82,7 +89,23 @@ module RAAF
 
       private
 
-      def open_stream(message, context:, session_id:, user_id:, provider:, model:, settings:)
+      # Whether this is `super` for a class of the application's, which may rescue an error and go on. A module that is
+      # prepended, as tracers do it, goes on with nothing.
+      def overridden?
+        type = self.class
+        until type.equal?(Runner)
+          return true if type.method_defined?(:run_and_stream, false)
+
+          type = type.superclass #: singleton(Runner)
+        end
+        false
+      end
+
+      def without_failure(block)
+        ->(chunk) { block.call(chunk) unless chunk.error? && chunk.terminal? }
+      end
+
+      def open_stream(message, context:, session_id:, user_id:, provider:, model:, settings:, recovery: nil)
         Runner.check_ractor
         config = Streaming.configuration.with(**@settings, **settings)
         session_id ||= @session_id
@@ -91,14 +114,15 @@ module RAAF
         remembered = remembered_in(session_id, config)
         providers = ->(answering, name) { choose(provider, answering, name) }
         call = model_call(remembered + said, context, config, model || agent.model, providers,
-          session_id: session_id, user_id: user_id || @user_id)
-        Stream.new(Run.new(call, providers, remembered: remembered.size))
+          recovery, session_id: session_id, user_id: user_id || @user_id)
+        Stream.new(Run.new(call, providers, remembered: remembered.size, recovery: recovery))
       end
 
-      def model_call(messages, context, config, model, providers, **whose)
+      def model_call(messages, context, config, model, providers, recovery, **whose)
         provider, model = providers.call(agent, model)
         ModelCall.new(agent: agent, provider: provider, model: model, messages: messages, context: context,
-          config: config, run_context: RunContext.new(model: model, provider: provider.name, **whose))
+          config: config, breakers: recovery&.breakers,
+          run_context: RunContext.new(model: model, provider: provider.name, **whose))
       end
 
       def check_context(context)

@@ -66,6 +66,7 @@ module RAAF
         @redirect = nil
         @closing = false # the end has been settled, and a redirect comes too late
         @tools = nil # those that run, while they do; the consumer's
+        @notice = nil # a chunk that comes before those of the native stream; the consumer's
         @finished = false
         @native = run.prepare
       end
@@ -89,7 +90,7 @@ module RAAF
       # @api private
       def run(&block)
         consume(starting: true, &block || ->(_) {})
-        raise_error if @error
+        raise_error if raises?
         self
       end
 
@@ -110,7 +111,7 @@ module RAAF
         return enum_for(:each) unless block
 
         consume(&block)
-        raise_error if @error
+        raise_error if raises?
         self
       end
 
@@ -177,7 +178,7 @@ module RAAF
       # @raise [Errors::Error] why the run failed
       def result
         wait
-        raise_error if @error
+        raise_error if raises?
         @result
       end
 
@@ -288,6 +289,11 @@ module RAAF
 
       private
 
+      # A run that has a result raises nothing, also where it failed.
+      def raises?
+        !@error.nil? && @result.nil?
+      end
+
       # At the end of the process every thread that streams gets one. Ruby ends threads then without a word, and it
       # shall not look as if all of them had crashed.
       def raise_error
@@ -350,6 +356,9 @@ module RAAF
 
       # @return [Chunk, nil, false] what follows, as {Settling#settle} has it; false: the time was over before
       def take_chunks(deadline, &block)
+        notice = take_notice
+        return notice if notice
+
         terminal = native.each(deadline && (deadline - now), &block)
         terminal ? settle(terminal) : false
       end
@@ -400,7 +409,10 @@ module RAAF
           @ended.broadcast # one of those who wait goes on taking them
           left
         end
-        keep_what_was_said if given_up && native.here?
+        return unless given_up && native.here?
+
+        @run.call.give_back
+        keep_what_was_said
       end
 
       # Under the lock.
@@ -470,8 +482,7 @@ module RAAF
         state = native.drain(most, seconds) { |chunk| @callbacks.deliver(chunk) }
         return state if state.is_a?(Symbol)
 
-        chunk = settle(state)
-        @callbacks.deliver(chunk) if chunk
+        [settle(state), take_notice].compact.each { |chunk| @callbacks.deliver(chunk) }
         @tools ? :more : :idle
       end
 
@@ -492,6 +503,7 @@ module RAAF
           finish_under_lock(error: error)
           error_chunk
         end
+        @run.call.give_back if native.here?
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
         return unless chunk
 

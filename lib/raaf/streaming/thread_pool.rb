@@ -33,6 +33,11 @@ module RAAF
           of("raaf-handler")
         end
 
+        # @return [ThreadPool] this process's, for what asks a store that several processes share, and waits for it
+        def stores
+          of("raaf-store")
+        end
+
         private
 
         def of(name, **options)
@@ -54,6 +59,8 @@ module RAAF
         @jobs = []
         @threads = 0
         @idle = 0
+        @away = 0 # threads whose job waits for other jobs
+        @through = ConditionVariable.new # with all jobs
       end
 
       # @return [Boolean] whether it belongs to this process
@@ -66,15 +73,55 @@ module RAAF
       # @param job [#call, nil] must raise nothing
       # @yieldreturn [void] instead of it
       # @return [void]
-      # @raise [ThreadError] where the process takes no new threads and there is none
+      # @raise [ThreadError] where the process takes no new threads and there is none; the job is not run then
       def post(job = nil, &block)
         Thread.handle_interrupt(Object => :never) do
           @lock.synchronize do
             @jobs << (job || block)
-            add_thread if @idle < @jobs.size && (@threads < MOST_THREADS || (@nested && inside?))
+            add_thread if short? || (@nested && inside? && @idle < @jobs.size)
             @added.signal
+          rescue ThreadError
+            @jobs.pop
+            raise
           end
         end
+      end
+
+      # For a job that has to wait until others of the pool have got on: meanwhile another thread takes its place. Does
+      # nothing but yield on a thread that is not the pool's.
+      #
+      # @yieldreturn [Object]
+      # @return [Object] what the block returns
+      def stand_aside(&wait)
+        return wait.call unless inside?
+
+        Thread.handle_interrupt(Object => :never) do
+          aside(1)
+          Thread.handle_interrupt(Object => :immediate, &wait)
+        ensure
+          aside(-1)
+        end
+      end
+
+      # Waits until there is nothing to do. A job of the pool's own does not wait.
+      #
+      # @param seconds [Numeric] at most
+      # @return [Boolean] false: the time was over, or a job has asked
+      def settle(seconds)
+        return false if inside?
+
+        deadline = Timers.now + seconds
+        @lock.synchronize do
+          until quiet? || (left = deadline - Timers.now) <= 0
+            @through.wait(@lock, left)
+          end
+          quiet?
+        end
+      end
+
+      # @return [Boolean] whether there are jobs for which there is no thread yet
+      def behind?
+        !@jobs.empty?
       end
 
       # @return [Integer] threads there are
@@ -88,6 +135,24 @@ module RAAF
       end
 
       private
+
+      def quiet?
+        @jobs.empty? && @idle >= @threads
+      end
+
+      # @return [Boolean] whether there has to be another thread, and may be
+      def short?
+        @idle < @jobs.size && @threads < MOST_THREADS + @away
+      end
+
+      def aside(by)
+        Thread.handle_interrupt(Object => :never) do
+          @lock.synchronize do
+            @away += by
+            add_thread if short?
+          end
+        end
+      end
 
       # Under the lock. A new thread takes over which interrupts are put off; a job shall not.
       def add_thread
@@ -108,6 +173,9 @@ module RAAF
         @lock.synchronize do
           @threads -= 1
           add_thread if here? && @idle < @jobs.size # a job ended its own thread
+          @through.broadcast if quiet?
+        rescue ThreadError
+          nil # the process is ending and takes no new threads
         end
       end
 
@@ -115,6 +183,7 @@ module RAAF
         @lock.synchronize do
           if @jobs.empty?
             @idle += 1
+            @through.broadcast if quiet?
             begin
               @added.wait(@lock, IDLE_SECONDS)
             ensure
