@@ -240,7 +240,7 @@ int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
  * model pauses (Anthropic's API reference, stop reason "pause_turn"), or it has failed and may be
  * asked for once more.
  */
-static bool goes_on(const raaf_delivery_t *delivery, int code) {
+static bool run_goes_on(const raaf_delivery_t *delivery, int code) {
     static const char pause[] = "pause_turn";
     const raaf_buffer_t *reason = &delivery->stream->choices[0].finish_reason;
     if (atomic_load(&delivery->stream->keep_place)) return true;
@@ -269,7 +269,7 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     }
     atomic_store_explicit(&stream->stage, RAAF_STAGE_ENDED, memory_order_release);
     /* First: who has seen the end may start another in its place. */
-    raaf_stream_ended(stream, goes_on(delivery, code));
+    raaf_stream_ended(stream, run_goes_on(delivery, code));
     raaf_stream_queue_end(&stream->queue, &terminal);
 }
 
