@@ -12,6 +12,7 @@ RUBY_FUNC_EXPORTED void Init_raaf_streaming(void) {
     rb_raaf_init_waiter();
     rb_raaf_init_reactor();
     rb_raaf_init_chunk();
+    rb_raaf_init_place();
     rb_raaf_init_stream();
     rb_raaf_init_parsers();
     rb_raaf_init_partial_json();

@@ -9,6 +9,7 @@
 #include <ruby.h>
 #include <ruby/encoding.h>
 
+#include "core/admission.h"
 #include "core/chunk.h"
 #include "core/reactor.h"
 #include "core/stream.h"
@@ -86,6 +87,15 @@ VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context);
 
 /* Takes what is in the queue as Chunks. */
 VALUE rb_raaf_stream_take_all(VALUE native);
+
+/* Symbol: :new, :queued, :connecting, :waiting, :streaming, :ended */
+VALUE rb_raaf_stage_symbol(raaf_stage_t stage);
+
+/* rb_place.c */
+void rb_raaf_init_place(void);
+
+/* The place of a Place; NULL in another process than its own. */
+raaf_place_t *rb_raaf_place_get(VALUE place);
 
 /* rb_parsers.c */
 void rb_raaf_init_parsers(void);

@@ -8,6 +8,7 @@
 void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     const raaf_request_limits_t *limits = &stream->request->limits;
     delivery->stream = stream;
+    delivery->called = false;
     delivery->said = false;
     delivery->ended = false;
     delivery->pending_type = RAAF_CHUNK_CONTENT;
@@ -21,6 +22,16 @@ static void note_first_token(raaf_stream_t *stream) {
     if (stream->outcome.first_token_at) return;
     stream->outcome.first_token_at = raaf_clock_now();
     atomic_store_explicit(&stream->stage, RAAF_STAGE_STREAMING, memory_order_relaxed);
+}
+
+/* Only the reactor counts, so it need not be one step. */
+static void count(raaf_stream_t *stream, const raaf_delta_t *delta) {
+    uint64_t deltas = atomic_load_explicit(&stream->deltas, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&stream->text_bytes, memory_order_relaxed);
+    if (!delta->text.len) return;
+    atomic_store_explicit(&stream->deltas, deltas + 1, memory_order_relaxed);
+    if (delta->type == RAAF_CHUNK_TOOL_CALL_DELTA) return;
+    atomic_store_explicit(&stream->text_bytes, bytes + delta->text.len, memory_order_relaxed);
 }
 
 /* Numbers the chunk and queues it; the queue has its payload afterwards, or nobody. */
@@ -119,6 +130,7 @@ static int deliver_content(raaf_delivery_t *delivery, const raaf_delta_t *delta)
 
 static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (!delta->text.len) return RAAF_OK;
+    count(delivery->stream, delta);
     delivery->said = true;
     note_first_token(delivery->stream);
     if (delta->type == RAAF_CHUNK_CONTENT && delta->choice == 0)
@@ -144,8 +156,11 @@ static int push_payload(raaf_delivery_t *delivery, const raaf_delta_t *delta, bo
 
 /* A whole call brings no new piece: its arguments came in deltas before. */
 static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    const bool piece = delta->type == RAAF_CHUNK_TOOL_CALL_DELTA;
     note_first_token(delivery->stream);
-    return push_payload(delivery, delta, delta->type == RAAF_CHUNK_TOOL_CALL_DELTA);
+    if (piece) count(delivery->stream, delta);
+    if (!piece && delta->choice == 0) delivery->called = true;
+    return push_payload(delivery, delta, piece);
 }
 
 /* Not text, and not of a tool call: a chunk that brings no new piece. */
@@ -220,6 +235,19 @@ int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
     return push(stream, &chunk);
 }
 
+/*
+ * Whether the run asks again after this, as far as it can be said here: the answer calls tools, or
+ * its model pauses (Anthropic's API reference, stop reason "pause_turn").
+ */
+static bool goes_on(const raaf_delivery_t *delivery, int code) {
+    static const char pause[] = "pause_turn";
+    const raaf_buffer_t *reason = &delivery->stream->choices[0].finish_reason;
+    if (atomic_load(&delivery->stream->keep_place)) return true;
+    if (code != RAAF_OK) return false;
+    return delivery->called ||
+           (reason->len == strlen(pause) && memcmp(reason->bytes, pause, reason->len) == 0);
+}
+
 void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     if (delivery->ended) return;
     delivery->ended = true;
@@ -239,7 +267,8 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
         terminal.text_len = raaf_text_len(stream->content);
     }
     atomic_store_explicit(&stream->stage, RAAF_STAGE_ENDED, memory_order_release);
-    raaf_stream_ended(stream); /* first: who has seen the end may start another in its place */
+    /* First: who has seen the end may start another in its place. */
+    raaf_stream_ended(stream, goes_on(delivery, code));
     raaf_stream_queue_end(&stream->queue, &terminal);
 }
 

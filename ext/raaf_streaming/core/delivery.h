@@ -27,7 +27,8 @@ typedef struct raaf_delivery {
     raaf_coalescer_t coalescer;
     raaf_chunk_type_t pending_type; /* of the text in the coalescer */
     uint32_t pending_choice;
-    bool said; /* something was handed over, or is held back; notices do not count */
+    bool called; /* a tool call of the answer was handed over */
+    bool said;   /* something was handed over, or is held back; notices do not count */
     bool ended;
 } raaf_delivery_t;
 

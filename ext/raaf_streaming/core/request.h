@@ -25,6 +25,7 @@ typedef struct raaf_request_limits {
     uint64_t first_token_ns; /* connection to the first delta */
     uint64_t idle_ns;        /* between two reads, after the first delta */
     uint64_t total_ns;       /* start to end */
+    uint64_t queue_ns; /* to wait for a place, before all below; where there is one to wait for */
     uint64_t start_delay_ns; /* before the start; 0: none. Nothing is connected or counted in it */
     uint64_t grace_ns;       /* finish reason to the end, if no terminal mark comes */
     uint64_t coalesce_ns;    /* longest a piece of text waits in the coalescer */
@@ -39,6 +40,7 @@ typedef struct raaf_request_limits {
     uint64_t max_retry_delay_ns; /* a server that asks for more is not asked again */
     bool retain_text;            /* false: no cumulative, for answers too large for memory */
     bool skip_malformed;
+    bool keep_place; /* where it ends its run may go on, however it ends */
     bool raw_events; /* hand over events that the dialect does not know */
 } raaf_request_limits_t;
 

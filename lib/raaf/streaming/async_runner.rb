@@ -13,7 +13,7 @@ module RAAF
       # Asks, and returns at once.
       #
       # @param (see Runner#run_and_stream)
-      # @return [Stream] running
+      # @return [Stream] running, or waiting for its place
       # @raise [Errors::ConfigurationError, Errors::StreamLimitError, ArgumentError] before anything is sent
       # @example With callbacks: no thread a stream
       #   runner.stream("Hello").on(:content) { |chunk| socket.write(chunk.delta) }

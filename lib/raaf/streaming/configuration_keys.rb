@@ -69,6 +69,8 @@ module RAAF
         Key.new(:stream_timeout, 300, "a number of seconds above 0, or nil for none", SECONDS_OR_NONE),
         Key.new(:max_concurrent_streams, 100, "a number of streams from 1 up, or nil for no limit", COUNT_OR_NONE),
         Key.new(:max_concurrent_streams_per_user, nil, "nil or a number of streams from 1 up", COUNT_OR_NONE),
+        Key.new(:max_queued_streams, 1000, "a number of streams from 1 up", COUNT),
+        Key.new(:stale_connection_timeout, 300, "a number of seconds above 0", SECONDS),
         Key.new(:stream_queue_timeout, 0, "a number of seconds from 0 up",
           ->(value) { value.eql?(0) || value.eql?(0.0) || SECONDS.call(value) }),
         Key.new(:max_retries, 2, "a number of attempts from 0 to #{MAX_RETRIES}",

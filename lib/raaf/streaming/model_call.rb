@@ -21,7 +21,7 @@ module RAAF
     class ModelCall
       # Seconds, and numbers of things, in the configuration's words, by their native names.
       TIMES = {connect: :connection_timeout, first_token: :first_token_timeout, idle: :idle_timeout,
-               total: :stream_timeout, grace: :finish_grace, retry_delay: :retry_delay,
+               total: :stream_timeout, queue: :stream_queue_timeout, grace: :finish_grace, retry_delay: :retry_delay,
                max_retry_delay: :max_retry_delay}.freeze
       SIZES = {queue_items: :queue_max_items, queue_bytes: :queue_max_bytes, max_line: :max_line_bytes,
                max_event: :max_event_bytes, max_text: :max_text_bytes, max_retries: :max_retries}.freeze
@@ -55,12 +55,12 @@ module RAAF
       # @param context [Hash] for instructions and tools
       # @param run_context [RunContext]
       # @param core_agent [CoreAgent] where there is one of an earlier call, its next
-      # @param breakers [#acquire, nil] gives a permit for a request, or raises a CircuitOpenError; nil: none is needed
+      # @param recovery [Resilience::Recovery, nil] what the run does when it fails; its breakers give permits for requests
       # @param continuation [Continuation] of an answer whose beginning was delivered
       # @param delay [Numeric] seconds to wait before it is sent
       # @param foreign [Boolean] whether the provider is another than the one that the agent's own settings are for
       def initialize(agent:, provider:, model:, config:, messages:, context:, run_context:,
-        core_agent: CoreAgent.new(agent, messages, context), breakers: nil, continuation: Continuation::NONE, delay: 0,
+        core_agent: CoreAgent.new(agent, messages, context), recovery: nil, continuation: Continuation::NONE, delay: 0,
         foreign: false)
         @agent = agent
         @provider = provider
@@ -70,7 +70,7 @@ module RAAF
         @context = context
         @run_context = run_context
         @core_agent = core_agent
-        @breakers = breakers
+        @recovery = recovery
         @continuation = continuation
         @delay = delay
         @foreign = foreign
@@ -126,19 +126,17 @@ module RAAF
         native
       end
 
-      # Sends it.
+      # Sends it, or has it wait for the run's place.
       #
       # @param native [NativeStream] prepared here
+      # @param live [LiveRun] the run
       # @return [void]
       # @raise [Errors::StreamLimitError] before anything is sent
-      def start(native)
-        most = @config.max_concurrent_streams
-        return if native.start(most)
-
+      def start(native, live)
+        live.start(native, details)
+      rescue Errors::StreamLimitError
         give_back
-        raise Errors::StreamLimitError.new("#{most} streams are running, as many as max_concurrent_streams allows: " \
-                                           "try again, or raise it", limit: :max_concurrent_streams,
-          provider: @request[:provider], model: @request[:model])
+        raise
       end
 
       # The same question later in the conversation.
@@ -151,7 +149,7 @@ module RAAF
       def next(more, agent: @agent, provider: @provider, model: @model)
         all = messages + more
         self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
-          messages: all, run_context: run_context, core_agent: @core_agent.next(agent, all), breakers: @breakers,
+          messages: all, run_context: run_context, core_agent: @core_agent.next(agent, all), recovery: @recovery,
           foreign: @foreign && provider.equal?(@provider))
       end
 
@@ -165,7 +163,7 @@ module RAAF
       # @return [ModelCall]
       def again(provider:, model:, foreign:, said:, delay:)
         self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
-          messages: messages, run_context: run_context, core_agent: @core_agent, breakers: @breakers,
+          messages: messages, run_context: run_context, core_agent: @core_agent, recovery: @recovery,
           continuation: Continuation.new(said), delay: delay, foreign: foreign)
       end
 
@@ -321,7 +319,7 @@ module RAAF
       end
 
       def permitted(request)
-        @permit = @breakers&.acquire(request, @provider)
+        @permit = @recovery&.breakers&.acquire(request, @provider)
         @refused = false
         request
       rescue Errors::CircuitOpenError => e
@@ -353,7 +351,7 @@ module RAAF
           .merge(SIZES.transform_values { |key| @config.public_send(key) })
           .merge(coalesce: @config.chunk_buffer_timeout / 1000.0, coalesce_chars: @config.chunk_buffer_size,
             retain_text: @config.retain_text, skip_malformed: @config.malformed_events == :skip,
-            raw_events: @config.raw_events, start_delay: @delay)
+            raw_events: @config.raw_events, start_delay: @delay, keep_place: !@recovery.nil?)
       end
 
       # What the same provider gets back in the next turn.

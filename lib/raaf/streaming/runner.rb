@@ -24,8 +24,8 @@ module RAAF
 
       # @param agent [Agent]
       # @param provider [#build_request, nil] nil: the agent's, else RAAF.provider, else by the model's name
-      # @param session_id [String, nil] for the chunks of every run
-      # @param user_id [Object, nil] for the chunks of every run
+      # @param session_id [String, nil] for the chunks of every run, the conversation store and {ConnectionManager}
+      # @param user_id [Object, nil] for the chunks of every run, the limits per user and {ConnectionManager}
       # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every run of this runner
       # @raise [Errors::ConfigurationError] for settings that are unknown or wrong
       # @raise [Errors::RactorError] in any Ractor but the main one
@@ -55,8 +55,8 @@ module RAAF
       #
       # @param context [Hash] for instructions (see {AgentMethods#instructions_for}) and tools; a :speaker in it is the
       #   name of the user who says the message
-      # @param session_id [String, nil] for the chunks; nil: the runner's
-      # @param user_id [Object, nil] for the chunks; nil: the runner's
+      # @param session_id [String, nil] whose session it is; nil: the runner's
+      # @param user_id [Object, nil] who asks; nil: the runner's
       # @param provider [#build_request, nil] for this call
       # @param model [String, nil] for this call
       # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for this call
@@ -121,7 +121,7 @@ module RAAF
       def model_call(messages, context, config, model, providers, recovery, **whose)
         provider, model = providers.call(agent, model)
         ModelCall.new(agent: agent, provider: provider, model: model, messages: messages, context: context,
-          config: config, breakers: recovery&.breakers,
+          config: config, recovery: recovery,
           run_context: RunContext.new(model: model, provider: provider.name, **whose))
       end
 

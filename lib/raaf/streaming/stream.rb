@@ -2,6 +2,7 @@
 
 require_relative "chunk"
 require_relative "dispatcher"
+require_relative "live_run"
 require_relative "messages"
 require_relative "native"
 require_relative "stream/callbacks"
@@ -55,7 +56,8 @@ module RAAF
       # @api private
       def initialize(run)
         @run = run
-        @lock = Mutex.new # covers the rest, but for native streams, which have their own, and @cancelled
+        @live = LiveRun.new(run.context, run.config)
+        @lock = Mutex.new # covers the rest, but for native streams, which have their own
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken
         @callbacks = nil
@@ -65,18 +67,17 @@ module RAAF
         @closing = false # the end has been settled, and a redirect comes too late
         @tools = nil # those that run, while they do; the consumer's
         @notice = nil # a chunk that comes before those of the native stream; the consumer's
-        @cancelled = false # set once, without the lock, so that a signal handler may do it
         @finished = false
         @native = run.prepare
       end
 
-      # Sends the question. Made by a runner, once.
+      # Sends the question, or has it wait for its place. Made by a runner, once.
       #
       # @return [self]
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
-        @run.call.start(native)
+        @live.count_message(@run.call.details) { @run.call.start(native, @live) }
         self
       end
 
@@ -181,8 +182,8 @@ module RAAF
         @result
       end
 
-      # @return [Symbol] :connecting, :waiting (for the first token), :streaming, :running_tools, :complete, :failed or
-      #   :cancelled
+      # @return [Symbol] :queued (waits for its place among those of the process, where stream_queue_timeout lets it),
+      #   :connecting, :waiting (for the first token), :streaming, :running_tools, :complete, :failed or :cancelled
       def status
         return @tools ? :running_tools : running_status unless finished?
         return :complete unless @error
@@ -202,7 +203,7 @@ module RAAF
       #
       # @return [self]
       def cancel
-        @cancelled = true # before the look at the native one: a redirect that replaces it looks at this afterwards
+        @live.cancelled! # before the look at the native one: a redirect that replaces it looks at this afterwards
         native.cancel
         wake_tools
         self
@@ -216,15 +217,17 @@ module RAAF
       # @return [self]
       # @raise [ArgumentError] for a message that is none
       # @raise [Errors::Error] for a run that has ended or was cancelled
+      # @raise [Errors::StreamLimitError] where messages_per_minute_per_user allows no further message; the run goes on
+      #   as if nobody had asked
       def redirect(message)
         Messages.list(message) # a wrong one is refused here, not where the chunks are taken
         check_here
         @lock.synchronize do
           raise Errors::Error, "the run has ended: start a new one from its result's messages" if finished? || @closing
-          raise Errors::Error, "the run was cancelled: start a new one" if @cancelled
+          raise Errors::Error, "the run was cancelled: start a new one" if @live.cancelled?
 
-          @redirect = message
-          native.cancel
+          @live.count_message(@run.call.details) { @redirect = message }
+          native.interrupt
         end
         wake_tools
         self
@@ -448,7 +451,7 @@ module RAAF
 
       def running_status
         stage = native.stage
-        {new: :connecting, ended: :streaming}.fetch(stage, stage)
+        LiveRun::STATUSES.fetch(stage, stage)
       end
 
       # ---- callbacks ----

@@ -9,7 +9,8 @@ RSpec.describe RAAF::Streaming::Configuration do
     expect(config.to_h).to eq(
       chunk_buffer_size: nil, chunk_buffer_timeout: 100, connection_pool_size: 10, connection_timeout: 30,
       first_token_timeout: 120, idle_timeout: 60, stream_timeout: 300, max_concurrent_streams: 100,
-      max_concurrent_streams_per_user: nil, stream_queue_timeout: 0, max_retries: 2, retry_delay: 0.5,
+      max_concurrent_streams_per_user: nil, stream_queue_timeout: 0, max_queued_streams: 1000,
+      stale_connection_timeout: 300, max_retries: 2, retry_delay: 0.5,
       max_retry_delay: 60, async_chunk_processing: true, chunk_processing_queue: :streaming_chunks, retain_text: true,
       max_text_bytes: 67_108_864,
       messages_per_minute_per_user: nil, authorize: nil, finish_grace: 1, queue_max_items: 1024,
@@ -30,6 +31,8 @@ RSpec.describe RAAF::Streaming::Configuration do
     max_concurrent_streams: [[nil, 1], [0, 1.5]],
     max_concurrent_streams_per_user: [[nil, 3], [0]],
     stream_queue_timeout: [[0, 0.0, 2.5], [-1, nil]],
+    max_queued_streams: [[1, 1000], [0, nil, 1.5]],
+    stale_connection_timeout: [[0.5, 300], [0, nil]],
     max_retries: [[0, 5, 1000], [-1, nil, 1.5, 1001]],
     retry_delay: [[0, 0.5, 10], [-0.1, nil, "1", Float::NAN]],
     max_retry_delay: [[0, 0.5, 600], [-1, nil, Float::INFINITY]],

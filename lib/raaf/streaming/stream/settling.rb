@@ -41,7 +41,7 @@ module RAAF
         #   was cancelled before he could, was cancelled
         def native_error
           return if native.outcome[:code] == :ok
-          return cancelled_error if @cancelled && @run.recovery
+          return cancelled_error if @live.cancelled? && @run.recovery
 
           @run.call.error(native.outcome, delivered)
         end
@@ -54,7 +54,7 @@ module RAAF
         #   where this is the end
         def take_redirect(closing:)
           @lock.synchronize do
-            message = @redirect unless @cancelled || finished?
+            message = @redirect unless @live.cancelled? || finished?
             @redirect = nil
             @closing = closing unless message
             message
@@ -65,7 +65,7 @@ module RAAF
         def redirected(message, seq)
           said = delivered
           turn = @tools
-          @tools = nil
+          run_tools(nil)
           go_on(@run.redirected(native, turn, message), seq + 1)
           own_chunk(:status, seq, status: :redirected, cumulative: said)
         end
@@ -84,7 +84,7 @@ module RAAF
             @run.go_on(following)
             @native = native # before it runs, so that whoever is interrupted then ends it
             begin
-              following.start(native)
+              following.start(native, @live)
             rescue
               following.give_back
               native.cancel
@@ -92,7 +92,8 @@ module RAAF
               @native = before.last
               raise
             end
-            native.cancel if @cancelled || @redirect
+            native.interrupt if @redirect
+            native.cancel if @live.cancelled? || finished?
           end
         end
 
@@ -120,9 +121,15 @@ module RAAF
         # @param seq [Integer] number of the next chunk: the native stream's last one is not handed over
         def begin_tools(turn, seq)
           @seq = seq
-          @tools = turn
+          run_tools(turn)
           turn.start { Dispatcher.poke(native) if @callbacks } unless interrupted?
           nil
+        end
+
+        # @param turn [Tool::Turn, nil] nil: none run any longer
+        def run_tools(turn)
+          @tools = turn
+          @live.tools = turn
         end
 
         # Whoever waits for tools looks round. Any thread.
@@ -134,7 +141,7 @@ module RAAF
 
         # Whether the tools are waited for no longer.
         def interrupted?
-          @cancelled || @redirect || finished?
+          @live.cancelled? || @redirect || finished?
         end
 
         # Takes what the tools come to, and waits for it; then goes on.
@@ -167,8 +174,8 @@ module RAAF
           message = take_redirect(closing: false)
           return redirected(message, @seq) if message
 
-          @tools = nil
-          if @cancelled || finished?
+          run_tools(nil)
+          if @live.cancelled? || finished?
             tools.abandon
             return failed(last_chunk, cancelled_error)
           end
@@ -262,6 +269,7 @@ module RAAF
           @result = result
           @error = error
           @finished = true
+          @live.over
           @tools&.abandon
           @ended.broadcast
         end
