@@ -435,6 +435,18 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
       expect_nothing_more
     end
 
+    it "keeps its place among the streams of the process" do
+      server.script(status: 429)
+      server.default_script(deltas: ["Whole"], repeat: true)
+      limits = {max_concurrent_streams: 1, stream_queue_timeout: 300}
+      stream = resilient(retry_delay: 0.3, **limits).stream("First")
+      server.wait_for_request
+      behind = resilient(**limits).stream("Second")
+
+      expect([stream, behind].map { |one| one.result.text }).to eq(%w[Whole Whole])
+      expect(server.requests.map { |one| one.json[:messages].last[:content] }).to eq(%w[First First Second])
+    end
+
     it "is ended by leaving the block" do
       expect(waiting.run_and_stream("Hi") { |chunk| break chunk.delta }).to eq("Rate limited. Retrying in 600s...")
       expect_nothing_more
