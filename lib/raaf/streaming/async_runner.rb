@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "event_emitter"
 require_relative "runner"
 
 module RAAF
@@ -10,6 +11,14 @@ module RAAF
     #   runner = RAAF::Streaming::AsyncRunner.new(agent: agent)
     #   runner.run_and_stream("Tell me a story") { |chunk| print chunk.delta if chunk.content? }
     class AsyncRunner < Runner
+      # (see Runner#run_and_stream)
+      def run_and_stream(message, **options, &block)
+        super
+      rescue => e
+        EventEmitter.agent_failed(agent, e)
+        raise
+      end
+
       # Asks, and returns at once.
       #
       # @param (see Runner#run_and_stream)
