@@ -96,6 +96,9 @@ void rb_raaf_init_partial_json(void);
 /* rb_dispatch_queue.c */
 void rb_raaf_init_dispatch_queue(void);
 
+/* rb_event_bus.c */
+void rb_raaf_init_event_bus(void);
+
 /* rb_request.c */
 
 /* The request that a Hash describes (see there). Raises ArgumentError; nothing leaks. */

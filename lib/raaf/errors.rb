@@ -4,6 +4,7 @@ require_relative "errors/error"
 require_relative "errors/request_errors"
 require_relative "errors/provider_errors"
 require_relative "errors/stream_errors"
+require_relative "errors/event_errors"
 
 module RAAF
   # One tree for everything that can go wrong, whichever provider was asked:
@@ -20,7 +21,8 @@ module RAAF
   #     │   ├─ TruncatedStreamError  ProtocolError
   #     │   └─ CircuitOpenError
   #     ├─ CancelledError  StreamLimitError  SlowConsumerError  ForkedError
-  #     └─ ToolError  MaxTurnsError
+  #     ├─ ToolError  MaxTurnsError
+  #     └─ QueueFullError  BusClosedError
   #
   # The module may already exist, since the real raaf-core has one of this name: it is reopened, and the names it has
   # there (AgentError, UserError, …) are left alone.

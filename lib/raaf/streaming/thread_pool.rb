@@ -54,6 +54,7 @@ module RAAF
         @jobs = []
         @threads = 0
         @idle = 0
+        @away = 0 # threads whose job waits for other jobs
       end
 
       # @return [Boolean] whether it belongs to this process
@@ -66,15 +67,39 @@ module RAAF
       # @param job [#call, nil] must raise nothing
       # @yieldreturn [void] instead of it
       # @return [void]
-      # @raise [ThreadError] where the process takes no new threads and there is none
+      # @raise [ThreadError] where the process takes no new threads and there is none; the job is not run then
       def post(job = nil, &block)
         Thread.handle_interrupt(Object => :never) do
           @lock.synchronize do
             @jobs << (job || block)
-            add_thread if @idle < @jobs.size && (@threads < MOST_THREADS || (@nested && inside?))
+            add_thread if short? || (@nested && inside? && @idle < @jobs.size)
             @added.signal
+          rescue ThreadError
+            @jobs.pop
+            raise
           end
         end
+      end
+
+      # For a job that has to wait until others of the pool have got on: meanwhile another thread takes its place. Does
+      # nothing but yield on a thread that is not the pool's.
+      #
+      # @yieldreturn [Object]
+      # @return [Object] what the block returns
+      def stand_aside(&wait)
+        return wait.call unless inside?
+
+        aside(1)
+        begin
+          wait.call
+        ensure
+          aside(-1)
+        end
+      end
+
+      # @return [Boolean] whether there are jobs for which there is no thread yet
+      def behind?
+        !@jobs.empty?
       end
 
       # @return [Integer] threads there are
@@ -88,6 +113,20 @@ module RAAF
       end
 
       private
+
+      # @return [Boolean] whether there has to be another thread, and may be
+      def short?
+        @idle < @jobs.size && @threads < MOST_THREADS + @away
+      end
+
+      def aside(by)
+        Thread.handle_interrupt(Object => :never) do
+          @lock.synchronize do
+            @away += by
+            add_thread if short?
+          end
+        end
+      end
 
       # Under the lock. A new thread takes over which interrupts are put off; a job shall not.
       def add_thread

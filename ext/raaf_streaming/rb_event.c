@@ -1,0 +1,157 @@
+/*
+ * RAAF::Streaming::EventBus::Event: made by each emit, so with what most handlers never ask for (a
+ * time, an id, an empty payload) left until somebody does.
+ */
+#include "rb_event_bus.h"
+
+#include <time.h>
+
+static VALUE cEvent, mSecureRandom;
+static ID id_uuid, id_aref, id_to_sym;
+
+static void event_mark(void *data) {
+    rb_raaf_event_t *event = data;
+    rb_gc_mark_movable(event->type);
+    rb_gc_mark_movable(event->payload);
+    rb_gc_mark_movable(event->id);
+}
+
+static void event_compact(void *data) {
+    rb_raaf_event_t *event = data;
+    event->type = rb_gc_location(event->type);
+    event->payload = rb_gc_location(event->payload);
+    event->id = rb_gc_location(event->id);
+}
+
+static size_t event_size(const void *data) {
+    return sizeof(rb_raaf_event_t);
+}
+
+static const rb_data_type_t event_type = {
+    .wrap_struct_name = "RAAF::Streaming::EventBus::Event",
+    .function = {event_mark, RUBY_TYPED_DEFAULT_FREE, event_size, event_compact},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
+};
+
+rb_raaf_event_t *rb_raaf_event_get(VALUE self) {
+    return rb_check_typeddata(self, &event_type);
+}
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static VALUE event_alloc(VALUE class) {
+    rb_raaf_event_t *event;
+    VALUE self = TypedData_Make_Struct(class, rb_raaf_event_t, &event_type, event);
+    event->type = event->payload = event->id = Qnil;
+    return self;
+}
+
+VALUE rb_raaf_event_new(VALUE type, VALUE payload) {
+    VALUE self = event_alloc(cEvent);
+    rb_raaf_event_t *event = RTYPEDDATA_DATA(self);
+    event->at = now();
+    RB_OBJ_WRITE(self, &event->type, type);
+    RB_OBJ_WRITE(self, &event->payload, payload);
+    return self;
+}
+
+VALUE rb_raaf_event_type(VALUE type) {
+    if (SYMBOL_P(type)) return type;
+    if (RB_TYPE_P(type, T_STRING)) return rb_funcall(type, id_to_sym, 0);
+    rb_raise(rb_eTypeError, "the type of an event is a Symbol or a String, not %" PRIsVALUE,
+             rb_obj_class(type));
+}
+
+/* Event.new(type, payload = {}): as emit makes it, for tests of handlers. */
+static VALUE event_initialize(int argc, VALUE *argv, VALUE self) {
+    rb_check_arity(argc, 1, 2);
+    VALUE type = rb_raaf_event_type(argv[0]);
+    rb_raaf_event_t *event = rb_raaf_event_get(self);
+    event->at = now();
+    RB_OBJ_WRITE(self, &event->type, type);
+    RB_OBJ_WRITE(self, &event->payload, argc > 1 ? argv[1] : Qnil);
+    return self;
+}
+
+static VALUE event_get_type(VALUE self) {
+    return rb_raaf_event_get(self)->type;
+}
+
+static VALUE event_set_type(VALUE self, VALUE type) {
+    rb_check_frozen(self);
+    VALUE symbol = rb_raaf_event_type(type);
+    RB_OBJ_WRITE(self, &rb_raaf_event_get(self)->type, symbol);
+    return type;
+}
+
+static VALUE event_get_payload(VALUE self) {
+    rb_raaf_event_t *event = rb_raaf_event_get(self);
+    if (NIL_P(event->payload)) RB_OBJ_WRITE(self, &event->payload, rb_hash_new());
+    return event->payload;
+}
+
+static VALUE event_set_payload(VALUE self, VALUE payload) {
+    rb_check_frozen(self);
+    RB_OBJ_WRITE(self, &rb_raaf_event_get(self)->payload, payload);
+    return payload;
+}
+
+static VALUE event_aref(VALUE self, VALUE key) {
+    VALUE payload = rb_raaf_event_get(self)->payload;
+    if (NIL_P(payload)) return Qnil;
+    if (RB_TYPE_P(payload, T_HASH)) return rb_hash_aref(payload, key);
+    return rb_funcall(payload, id_aref, 1, key);
+}
+
+/* The time zone is the process's; event_bus/event.rb turns it to Rails' where there is one. */
+static VALUE event_native_time(VALUE self) {
+    int64_t at = rb_raaf_event_get(self)->at;
+    return rb_time_nano_new((time_t)(at / 1000000000), (long)(at % 1000000000));
+}
+
+/* Several handlers may ask at once; making it runs Ruby, so another thread may be first. */
+static VALUE event_get_id(VALUE self) {
+    rb_raaf_event_t *event = rb_raaf_event_get(self);
+    if (NIL_P(event->id)) {
+        VALUE id = rb_obj_freeze(rb_funcall(mSecureRandom, id_uuid, 0));
+        if (NIL_P(event->id)) RB_OBJ_WRITE(self, &event->id, id);
+    }
+    return event->id;
+}
+
+static VALUE event_stop(VALUE self) {
+    rb_check_frozen(self);
+    rb_raaf_event_get(self)->stopped = true;
+    return self;
+}
+
+static VALUE event_stopped_p(VALUE self) {
+    return rb_raaf_event_get(self)->stopped ? Qtrue : Qfalse;
+}
+
+void rb_raaf_init_event(VALUE cBus) {
+    rb_require("securerandom");
+    mSecureRandom = rb_const_get(rb_cObject, rb_intern("SecureRandom"));
+    rb_gc_register_mark_object(mSecureRandom);
+    id_uuid = rb_intern("uuid");
+    id_aref = rb_intern("[]");
+    id_to_sym = rb_intern("to_sym");
+    cEvent = rb_define_class_under(cBus, "Event", rb_cObject);
+    rb_gc_register_mark_object(cEvent);
+    rb_define_alloc_func(cEvent, event_alloc);
+    rb_undef_method(cEvent, "initialize_copy");
+    rb_define_method(cEvent, "initialize", event_initialize, -1);
+    rb_define_method(cEvent, "type", event_get_type, 0);
+    rb_define_method(cEvent, "type=", event_set_type, 1);
+    rb_define_method(cEvent, "payload", event_get_payload, 0);
+    rb_define_method(cEvent, "payload=", event_set_payload, 1);
+    rb_define_method(cEvent, "[]", event_aref, 1);
+    rb_define_method(cEvent, "id", event_get_id, 0);
+    rb_define_method(cEvent, "stop!", event_stop, 0);
+    rb_define_method(cEvent, "stopped?", event_stopped_p, 0);
+    rb_define_private_method(cEvent, "native_time", event_native_time, 0);
+}

@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+module RAAF
+  module Streaming
+    class EventBus
+      # Who waits for room in whose queue, of all buses of the process: so that nobody waits for himself.
+      #
+      # @api private
+      module Waits
+        @lock = Mutex.new # covers the rest
+        @edges = [] # pairs of a subscription that waits and the one it waits for
+        @pid = Process.pid
+
+        class << self
+          # @param from [Subscription, nil] whose handler waits; nil: none, so that nobody can wait for it
+          # @param to [Subscription] for which it waits
+          # @yieldreturn [void] after waiting
+          # @return [Boolean] false: it would have waited for itself, and has not waited
+          def wait(from, to)
+            if from
+              edge = add(from, to) or return false
+            end
+            yield
+            true
+          ensure
+            remove(edge) if edge
+          end
+
+          private
+
+          def add(from, to)
+            @lock.synchronize do
+              forget_the_parents
+              next if leads?(to, from)
+
+              [from, to].tap { |edge| @edges << edge }
+            end
+          end
+
+          def remove(edge)
+            @lock.synchronize { @edges.delete_if { |other| other.equal?(edge) } }
+          end
+
+          def leads?(start, goal)
+            seen = [start]
+            seen.each do |one| # grows meanwhile
+              return true if one.equal?(goal)
+
+              @edges.each { |from, to| seen << to if from.equal?(one) && !seen.include?(to) }
+            end
+            false
+          end
+
+          def forget_the_parents
+            @edges.clear unless @pid == Process.pid
+            @pid = Process.pid
+          end
+        end
+      end
+      private_constant :Waits
+    end
+  end
+end
