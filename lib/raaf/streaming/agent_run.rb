@@ -30,6 +30,8 @@ module RAAF
       # @param options [Hash{Symbol=>Object}] as {AsyncRunner#stream}
       # @return [void]
       def start(message, **options)
+        raise Errors::CancelledError.new(reason: :cancelled) if @why
+
         stream = @runner.stream(message, **options)
         @stream = stream
         @timer = Timers.after(@timeout) { stop(:timeout) } if @timeout

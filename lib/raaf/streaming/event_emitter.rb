@@ -173,13 +173,14 @@ module RAAF
       # @param type [Symbol, String]
       # @param payload [Hash{Symbol=>Object}]
       # @param more [Hash{Symbol=>Object}] the same, for a call without braces
-      # @return [void]
+      # @return [EventBus::Event]
       # @raise [Errors::Error] as {EventBus#emit}
       def emit_event(type, payload = {}, **more)
-        payload = payload.merge(more) unless more.empty?
+        payload = payload.merge(more)
         Scope.current&.note(payload[:agent]) if payload[:agent]
-        event_bus.emit(type, payload)
-        event_bus.emit(:agent_response, payload) if type.to_sym == :agent_chunk && payload[:chunk]&.content?
+        event_bus.emit(type, payload).tap do |event|
+          event_bus.emit(:agent_response, payload.dup) if event.type == :agent_chunk && payload[:chunk]&.content?
+        end
       end
 
       private

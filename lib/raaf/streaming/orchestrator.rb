@@ -119,24 +119,18 @@ module RAAF
       # @return [Workflow]
       # @raise [ArgumentError] without agents, or for anything else that is wrong
       def start(message, type: :sequential, context: {}, **overrides)
-        settings = @workflow_settings.merge(overrides)
-        check(**settings)
-        Messages.list(message)
-        runners = runners_for(type)
-        Workflow.new(type: type, agents: runners, request: message, event_bus: event_bus, broadcaster: @broadcaster,
-          session_id: session_id, options: {context: context}, **settings).start
+        workflow(message, type, context, overrides).start
       end
 
       # Runs a workflow to its end. Leaving early (Thread#kill, Timeout) ends all requests.
       #
-      # @param message [String, Array<Hash>]
-      # @param options [Hash{Symbol=>Object}] as {#start}
+      # @param (see #start)
       # @return [Workflow::Result] also where agents have failed: see {Workflow::Result#error}
       # @raise [ArgumentError] as {#start}
       # @raise [Errors::Error] in a callback of a stream, which cannot wait for others
-      def run(message, **options)
-        workflow = start(message, **options)
-        workflow.result
+      def run(message, type: :sequential, context: {}, **overrides)
+        workflow = workflow(message, type, context, overrides)
+        workflow.start.result
       ensure
         workflow&.cancel
       end
@@ -147,6 +141,14 @@ module RAAF
       end
 
       private
+
+      def workflow(message, type, context, overrides)
+        settings = @workflow_settings.merge(overrides)
+        check(**settings)
+        Messages.list(message)
+        Workflow.new(type: type, agents: runners_for(type), request: message, event_bus: event_bus,
+          broadcaster: @broadcaster, session_id: session_id, options: {context: context}, **settings)
+      end
 
       def check(max_parallel:, on_error:, timeout:, agent_timeout:)
         unless max_parallel.is_a?(Integer) && max_parallel.positive?

@@ -58,6 +58,7 @@ module RAAF
         @running = {} # name => AgentRun
         @results = {}
         @errors = {}
+        @finishing = false
         @frames = 0
         @mute = false # the broadcaster has failed, and that was said
         @stop = nil # an error: set once, without the lock, so that a signal handler may do it
@@ -143,7 +144,6 @@ module RAAF
         tell(:agent_starting, {agent: name}, agent: name, message: message)
         run.stop if stopped?
         run.start(message, **@options)
-        run.stop if stopped?
       end
 
       # There is nothing more to do. Called by the plan, once.
@@ -153,6 +153,8 @@ module RAAF
       # @return [void]
       # @api private
       def finish(output, error)
+        return if @lock.synchronize { @finishing.tap { @finishing = true } }
+
         Timers.cancel(@timer)
         result = Result.new(workflow_id: id, type: type, final_output: output, results: @results, errors: @errors,
           error: @stop || error)
@@ -199,6 +201,8 @@ module RAAF
           tell(:agent_error, {agent: name, error: error.message}, agent: name, error: error)
         end
         @plan.ended(name, result, error)
+      rescue *Stream::FAILURES => e
+        finish(nil, e) # otherwise whoever waits would wait for ever
       end
 
       # A stream that begins now would start all anew.
