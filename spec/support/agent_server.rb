@@ -52,7 +52,7 @@ module AgentServer
 
   # @param events [Queue]
   # @return [Array<RAAF::Streaming::EventBus::Event>]
-  def all(events)
+  def noted(events)
     Array.new(events.size) { events.pop }
   end
 end

@@ -11,6 +11,9 @@ module RAAF
     #
     # @api private
     class AgentRun
+      # What may be raised without ending a thread or the process.
+      FAILURES = [StandardError, ScriptError, SystemStackError].freeze
+
       # @param runner [AsyncRunner]
       # @param timeout [Numeric, nil] seconds for the whole run, tools included
       # @param on_chunk [#call] called with each chunk; must raise nothing
@@ -37,7 +40,7 @@ module RAAF
         @timer = Timers.after(@timeout) { stop(:timeout) } if @timeout
         stream.cancel if @why
         stream.on { |chunk| take(chunk) }
-      rescue *Stream::FAILURES => e
+      rescue *FAILURES => e
         stream&.cancel
         later { fail_with(e) }
       end

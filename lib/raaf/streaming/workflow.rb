@@ -201,7 +201,7 @@ module RAAF
           tell(:agent_error, {agent: name, error: error.message}, agent: name, error: error)
         end
         @plan.ended(name, result, error)
-      rescue *Stream::FAILURES => e
+      rescue *AgentRun::FAILURES => e
         finish(nil, e) # otherwise whoever waits would wait for ever
       end
 

@@ -78,7 +78,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter.emit_event("b", x: 2)
       emitter.emit_event(:c, {x: 3}, y: 4)
       emitter.emit_event(:d)
-      expect(all(events).map { |event| [event.type, event.payload] })
+      expect(noted(events).map { |event| [event.type, event.payload] })
         .to eq([[:a, {x: 1}], [:b, {x: 2}], [:c, {x: 3, y: 4}], [:d, {}]])
     end
 
@@ -89,7 +89,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
     it "tells pieces of an answer as :agent_response too, and nothing else" do
       chunks = RAAF::Streaming::Chunk::TYPES.map { |type| RAAF::Streaming::Chunk.new(type: type, delta: "x") }
       chunks.each { |chunk| emitter.emit_event(:agent_chunk, agent: :a, chunk: chunk) }
-      responses = all(events).select { |event| event.type == :agent_response }
+      responses = noted(events).select { |event| event.type == :agent_response }
       expect(responses.map(&:payload)).to eq([{agent: :a, chunk: chunks.find(&:content?)}])
     end
   end
@@ -138,7 +138,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = klass.new(agents(:a))
       events = record(emitter.event_bus)
       emitter.start_workflow("Hi")
-      expect(all(events).last.payload).to eq(final_result: "One.", session: "7")
+      expect(noted(events).last.payload).to eq(final_result: "One.", session: "7")
     end
 
     it "log what they cannot broadcast" do
@@ -166,7 +166,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
     let!(:events) { record(emitter.event_bus) }
 
     def errors_told
-      all(events).select { |event| event.type == :agent_error }.map { |event| [event[:agent], event[:error].class, event[:session]] }
+      noted(events).select { |event| event.type == :agent_error }.map { |event| [event[:agent], event[:error].class, event[:session]] }
     end
 
     it "is told once, under its name" do
@@ -182,7 +182,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = klass.new({first: only, second: only})
       events = record(emitter.event_bus)
       expect { emitter.start_workflow("Hi") }.to raise_error(RAAF::Errors::ServerError)
-      expect(all(events).map { |event| [event.type, event[:agent]] }).to eq([%i[agent_chunk second], %i[agent_error second]])
+      expect(noted(events).map { |event| [event.type, event[:agent]] }).to eq([%i[agent_chunk second], %i[agent_error second]])
     end
 
     it "is told when it has no name here" do
@@ -192,7 +192,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = klass.new
       events = record(emitter.event_bus)
       expect { emitter.start_workflow("Hi") }.to raise_error(RAAF::Errors::ServerError)
-      expect(all(events).map { |event| [event.type, event[:agent]] }).to eq([[:agent_error, "stranger"]])
+      expect(noted(events).map { |event| [event.type, event[:agent]] }).to eq([[:agent_error, "stranger"]])
     end
 
     it "is not told outside of a workflow, nor after one that has failed" do
@@ -221,7 +221,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = klass.new(agents(:a))
       events = record(emitter.event_bus)
       expect { emitter.start_workflow("Hi") }.to raise_error(RAAF::Errors::ServerError)
-      expect(all(events).count { |event| event.type == :agent_error }).to eq(1)
+      expect(noted(events).count { |event| event.type == :agent_error }).to eq(1)
     end
   end
 
@@ -235,7 +235,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = EmitterClasses::Threaded.new(agents(:a, :b))
       events = record(emitter.event_bus)
       expect(emitter.start_workflow("Hi")).to eq(["One.", nil])
-      expect(all(events).count { |event| event.type == :agent_error }).to eq(1)
+      expect(noted(events).count { |event| event.type == :agent_error }).to eq(1)
     end
 
     it "leave an error to whoever rescues it there" do
@@ -290,7 +290,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
     outer = klass.new(agents(:b))
     told = [inner, outer].map { |emitter| record(emitter.event_bus) }
     expect { outer.start_workflow("Hi") }.to raise_error(RAAF::Errors::ServerError)
-    expect(told.map { |events| all(events).select { |event| event.type == :agent_error }.map { |event| event[:agent] } })
+    expect(told.map { |events| noted(events).select { |event| event.type == :agent_error }.map { |event| event[:agent] } })
       .to eq([[:a], [:b]])
   end
 
