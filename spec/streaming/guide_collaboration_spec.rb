@@ -31,7 +31,8 @@ RSpec.describe "The guide's CollaborativeAgentService" do
   end
 
   it "is in the guide as this spec expects it" do
-    expect(GuideServices.code(heading)).to include("class CollaborativeAgentService").and include("speaker: item[:user].name")
+    expect(GuideServices.code(heading)).to include("class CollaborativeAgentService")
+      .and include("speaker: item[:user].name")
   end
 
   it "answers everybody in front of everybody, and tells the model who speaks" do

@@ -35,7 +35,7 @@ RSpec.describe "The guide's AgentOrchestrator" do
 
   # What one agent's run tells: pieces of its answer, and its end.
   def run_of(name, *pieces, **ending)
-    words = pieces.flat_map { |piece| [[:agent_chunk, name, ["content", piece]], [:agent_response, name, ["content", piece]]] }
+    words = pieces.flat_map { |piece| %i[agent_chunk agent_response].map { |type| [type, name, ["content", piece]] } }
     return words + [[:agent_chunk, name, ["complete", ""]], [:agent_complete, name, pieces.join]] unless ending[:error]
 
     words + [[:agent_chunk, name, ["error", ending[:message]]], [:agent_error, name, ending[:error]]]
@@ -51,7 +51,7 @@ RSpec.describe "The guide's AgentOrchestrator" do
 
   # The message of the error chunk, which is the provider's matter.
   def message(report)
-    report[:events].filter_map { |type, payload| payload[:chunk]&.last if type == "agent_chunk" && payload[:chunk].first == "error" }.first
+    report[:events].map { |_, payload| payload[:chunk] }.compact.assoc("error")&.last
   end
 
   def payload(report, type)
@@ -204,8 +204,13 @@ RSpec.describe "The guide's AgentOrchestrator" do
 
     it "goes on after an agent that could not even be asked" do
       answer(@server, answers.merge(synthesis))
-      setup = 'ENV.delete("ANTHROPIC_API_KEY"); def agent(name) = RAAF::Agent.new(name: name.to_s, ' \
-              'instructions: "You are the #{name}.", model: (name == :writer) ? "claude-sonnet-4-5" : "gpt-4o")'
+      setup = <<~'RUBY'
+        ENV.delete("ANTHROPIC_API_KEY")
+        def agent(name)
+          model = (name == :writer) ? "claude-sonnet-4-5" : "gpt-4o"
+          RAAF::Agent.new(name: name.to_s, instructions: "You are the #{name}.", model: model)
+        end
+      RUBY
 
       report = orchestrate(:parallel, %i[researcher writer], frames: 4, setup: setup)
 

@@ -6,12 +6,12 @@ RSpec.describe RAAF::Streaming::Orchestrator do
   include_context "with agents"
 
   let(:frames) { Queue.new }
-  let(:settings) { {} }
 
   # An orchestrator with these agents, in this order.
   def orchestrator(*names, **more)
-    described_class.new(session_id: "9", broadcaster: ->(stream, frame) { frames << [stream, frame] }, **settings, **more)
-      .tap { |one| names.each { |name| one.add_agent(name, agent(name)) } }
+    work = described_class.new(session_id: "9", broadcaster: ->(*frame) { frames << frame }, **more)
+    names.each { |name| work.add_agent(name, agent(name)) }
+    work
   end
 
   def short(events)
@@ -231,7 +231,8 @@ RSpec.describe RAAF::Streaming::Orchestrator do
       answer(a: {deltas: ["x"]}, b: {deltas: ["y"]})
       work = orchestrator
       %i[a b].each do |name|
-        work.add_agent(name, agent(name, instructions: ->(context) { (said << context[:mood]) && "You are the #{name}." }))
+        instructions = ->(context) { (said << context[:mood]) && "You are the #{name}." }
+        work.add_agent(name, agent(name, instructions: instructions))
       end
       work.run("Hi", context: {mood: "good"})
       expect(said).to eq(%w[good good])
@@ -332,16 +333,17 @@ RSpec.describe RAAF::Streaming::Orchestrator do
 
     it "comes when the time for all is over" do
       silent
-      result = orchestrator(:b, :a).run("Hi", timeout: 0.1)
+      result = orchestrator(:b, :a).run("Hi", timeout: AgentServer::A_WHILE)
       expect(result).to have_attributes(status: :failed,
-        error: have_attributes(class: RAAF::Errors::TimeoutError, phase: :total, message: /workflow took longer than 0.1 s/))
+        error: have_attributes(class: RAAF::Errors::TimeoutError, phase: :total,
+          message: include("the workflow took longer than #{AgentServer::A_WHILE} s")))
       closed(*server.requests)
       expect(asked(:a)).to eq([])
     end
 
     it "comes for one agent when its time is over, and the others go on" do
       silent
-      result = orchestrator(:b, :a).run("Hi", agent_timeout: 0.1, on_error: :skip)
+      result = orchestrator(:b, :a).run("Hi", agent_timeout: AgentServer::A_WHILE, on_error: :skip)
       expect(result).to have_attributes(status: :complete, answers: {a: "One"})
       expect(result.errors[:b]).to have_attributes(class: RAAF::Errors::TimeoutError, message: /agent b took longer/)
       closed(server.requests.first)
@@ -361,8 +363,8 @@ RSpec.describe RAAF::Streaming::Orchestrator do
 
     it "comes when the caller of run is left by Timeout" do
       silent
-      expect { Timeout.timeout(0.3) { orchestrator(:b).run("Hi") } }.to raise_error(Timeout::Error)
-      closed(*server.requests)
+      expect { Timeout.timeout(AgentServer::A_WHILE) { orchestrator(:b).run("Hi") } }.to raise_error(Timeout::Error)
+      closed(server.wait_for_request)
     end
 
     it "comes when streaming is shut down, and begins no further agent" do
@@ -463,7 +465,8 @@ RSpec.describe RAAF::Streaming::Orchestrator do
       bus = RAAF::Streaming::EventBus.new
       events = record(bus)
       orchestrator(:a, event_bus: bus)
-      expect(noted(events).map { |event| [event.type, event.payload] }).to eq([[:agent_added, {agent: :a, session: "9"}]])
+      told = noted(events).map { |event| [event.type, event.payload] }
+      expect(told).to eq([[:agent_added, {agent: :a, session: "9"}]])
     end
 
     it "is refused where it is wrong" do

@@ -4,15 +4,18 @@ require "raaf/testing"
 
 # Several agents that ask one model server, which answers each as the example says.
 module AgentServer
-  # @param answers [Hash{Object=>Hash}] an agent's name => options of ModelServer#script; others in turn, where a name
-  #   has several
+  # Seconds, of a time limit that is to pass for who is silent, and for nobody else.
+  A_WHILE = ENV["RAAF_SLOW"] ? 20 : 1
+
+  # @param answers [Hash{Object=>Hash, Array<Hash>}] an agent's name => options of ModelServer#script; several: one for
+  #   each request, and the last one for all that follow
   def answer(answers)
     scripts = answers.transform_values do |options|
       [options].flatten.map { |one| RAAF::Testing::ModelServer::Script.build(**one) }
     end
     server.script(repeat: true) do |request, response|
       queue = scripts.fetch(asker(request))
-      (queue.size > 1 ? queue.shift : queue.first).play(request, response)
+      ((queue.size > 1) ? queue.shift : queue.first).play(request, response)
     end
   end
 

@@ -9,7 +9,8 @@ module RAAF
     # nobody where not. Anything else with `call(stream, frame)` can take its place.
     #
     # @example
-    #   RAAF::Streaming::Orchestrator.new(session_id: "42", broadcaster: ->(stream, frame) { redis.publish(stream, frame.to_json) })
+    #   broadcaster = ->(stream, frame) { redis.publish(stream, frame.to_json) }
+    #   RAAF::Streaming::Orchestrator.new(session_id: "42", broadcaster: broadcaster)
     module Broadcaster
       module_function
 

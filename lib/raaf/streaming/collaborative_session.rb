@@ -11,9 +11,9 @@ module RAAF
   module Streaming
     # One conversation of several people with one agent.
     #
-    # What they say is answered one message after another, in turns: nobody waits behind all that another one has to say.
-    # The model is told who says what, and remembers the whole conversation. No thread waits, neither for the model nor
-    # for a message's turn.
+    # What they say is answered one message after another, in turns: nobody waits behind all that another one has to
+    # say. The model is told who says what, and remembers the whole conversation. No thread waits, neither for the model
+    # nor for a message's turn.
     #
     # @example
     #   session = RAAF::Streaming::CollaborativeSession.new(session_id: "42", agent: agent)
@@ -23,12 +23,13 @@ module RAAF
     #   session.cancel_current
     #
     # **Frames.** What happens is handed to the `broadcaster` as Hashes: by Action Cable where that is loaded. Each has
-    # type, session_id, seq (1, 2, 3 …, by which a client puts them in order) and timestamp.
+    # type, session_id, seq (1, 2, 3 …, by which a client puts them in order), timestamp, and
     #
-    # | type              | has                                                                                        |
-    # |-------------------|--------------------------------------------------------------------------------------------|
-    # | `"agent_chunk"`   | chunk_type, content, original_user (the name), message_id, stream_id; tool_name; `cumulative` on complete; `error` on error |
-    # | `"session_event"` | event and data: participant_joined and participant_left (user), message_queued (user, message, message_id, queue_size), answer_started, message_cancelled (user, message_id) |
+    # * with the type "agent_chunk": chunk_type, content, original_user (the name), message_id and stream_id; tool_name
+    #   where there is one, `cumulative` (the whole answer) with :complete, `error` with :error;
+    # * with the type "session_event": event, and data about it: :participant_joined and :participant_left (user),
+    #   :message_queued (user, message, message_id, queue_size), :answer_started and :message_cancelled (user,
+    #   message_id).
     #
     # A user is never more than `{id:, name:}` in them. An answer that fails, or is cancelled, ends with a frame of the
     # chunk type `:error`, and the next message is answered.
@@ -272,8 +273,8 @@ module RAAF
 
       def context_of(speaker)
         others = @participants.except(speaker.id).values.map(&:name)
-        {**@context, collaborative_session: session_id, participant_count: @participants.size, speaker: speaker.name,
-         other_participants: others}
+        @context.merge(collaborative_session: session_id, participant_count: @participants.size, speaker: speaker.name,
+          other_participants: others)
       end
 
       # ---- frames ----

@@ -32,14 +32,14 @@ module RAAF
     #
     # * `:agent_response` beside every `:agent_chunk` whose chunk is a piece of the answer, with the same payload. Others
     #   (reasoning, tool calls, the end, an error's message) are no words of the agent's answer.
-    # * `:agent_error` (agent, error, session) when an agent fails while `start_workflow` runs, whether or not a chunk came
-    #   before. Its error is then raised, as always.
+    # * `:agent_error` (agent, error, session) when an agent fails while `start_workflow` runs, whether or not a chunk
+    #   came before. Its error is then raised, as always.
     #
-    # **Threads.** In the body of a class that includes this module, `Thread` is a subclass of Ruby's: its threads belong
-    # to the workflow that started them. An agent's failure that is raised all the way through such a thread ends it
-    # without being raised again by `join`: `:agent_error` has told it, and what the other agents answer is not lost.
-    # Everything else that is raised there is raised by `join` as ever. Where `start_workflow` is left early (an error,
-    # Thread#kill, Timeout), the threads it has started are ended, and with them their requests.
+    # **Threads.** In the body of a class that includes this module, `Thread` is a subclass of Ruby's: its threads
+    # belong to the workflow that started them. An agent's failure that is raised all the way through such a thread ends it
+    # without being raised again by `join`: `:agent_error` has told it, and what the others answer is not lost.
+    # Everything else that is raised there is raised by `join` as ever. Where `start_workflow` is left early (by an
+    # error, Thread#kill, Timeout), the threads it has started are ended, and with them their requests.
     #
     # **What the guide's workflows do with a failing agent**: `:sequential` and `:pipeline` stop there, and raise its
     # error; `:parallel` goes on with the answers of the others, and raises the first error where there are none.
@@ -77,9 +77,9 @@ module RAAF
         # As Ruby's.
         def initialize(*arguments, &block)
           scope = Scope.current
-          return super unless scope && block
+          return super if scope.nil? || block.nil? # rubocop:disable Lint/ReturnInVoidContext
 
-          super(*arguments) { |*given| scope.inside_thread { block.call(*given) } }
+          super(*arguments) { |*given| scope.inside_thread { block.call(*given) } } # rubocop:disable Style/SuperArguments
         end
       end
       private_constant :Thread, :Opening, :Inheriting
@@ -219,8 +219,8 @@ module RAAF
         emit_event(:workflow_complete, final_result: answer, session: session)
       end
 
-      # What the synthesizer is asked: the request, and the answers by their agents' names. Without any answer, the error
-      # of the first agent that has failed is raised.
+      # What the synthesizer is asked: the request, and the answers by their agents' names. Without any answer, the
+      # error of the first agent that has failed is raised.
       def build_synthesis_prompt(results)
         scope = Scope.current
         failure = scope&.first_failure

@@ -18,30 +18,30 @@ module RAAF
     #
     # **Types.**
     #
-    # * `:sequential`: each agent is asked what the one before has answered, and the last answer is that of all. One that
-    #   fails ends it; with `on_error: :skip` the next agent is asked in its place.
-    # * `:pipeline`: each agent gets the whole conversation so far (the words, not what tools have said), and is asked to
-    #   go on. Ends at the first failure.
+    # * `:sequential`: each agent is asked what the one before has answered, and the last answer is that of all. One
+    #   that fails ends it; with `on_error: :skip` the next agent is asked in its place.
+    # * `:pipeline`: each agent gets the whole conversation so far (the words, not what tools have said), and is asked
+    #   to go on. Ends at the first failure.
     # * `:parallel`: all agents are asked the same, `max_parallel` at once. Then the agent named `:synthesizer`, or one
-    #   made for it that asks the first agent's model, makes one answer of those that came.
+    #   that is made and asks the first agent's model, makes one answer of those that came.
     #
     # Whatever happens to one agent, what the others have answered is in the {Workflow::Result}.
     #
     # **Events**, on the {#event_bus}, all with session and workflow_id:
     #
-    # | type                 | payload                                                                           |
-    # |----------------------|-----------------------------------------------------------------------------------|
-    # | `:agent_added`       | agent (no workflow_id)                                                            |
-    # | `:workflow_started`  | message, type                                                                     |
-    # | `:agent_starting`    | agent, message                                                                    |
-    # | `:agent_chunk`       | agent, chunk: every chunk, the terminal one too                                   |
-    # | `:agent_response`    | agent, chunk: pieces of the answer only                                           |
-    # | `:agent_complete`    | agent, result (its answer as a String)                                            |
-    # | `:agent_error`       | agent, error (an Exception)                                                       |
-    # | `:workflow_complete` | status, final_result, agent_results, errors, error; once, and last, however it ended |
+    # | type                 | payload                                                                 |
+    # |----------------------|-------------------------------------------------------------------------|
+    # | `:agent_added`       | agent (no workflow_id)                                                  |
+    # | `:workflow_started`  | message, type                                                           |
+    # | `:agent_starting`    | agent, message                                                          |
+    # | `:agent_chunk`       | agent, chunk: every chunk, the terminal one too                         |
+    # | `:agent_response`    | agent, chunk: pieces of the answer only                                 |
+    # | `:agent_complete`    | agent, result (its answer as a String)                                  |
+    # | `:agent_error`       | agent, error (an Exception)                                             |
+    # | `:workflow_complete` | status, final_result, agent_results, errors, error; once, however it ended |
     #
-    # **Frames.** All of these but agent_added and agent_chunk are also handed to the `broadcaster`, as a Hash with type,
-    # workflow_id, seq (1, 2, 3 …, by which a client puts them in order), session_id and timestamp, on the stream
+    # **Frames.** All of these but agent_added and agent_chunk are also handed to the `broadcaster`, as a Hash with
+    # type, workflow_id, seq (1, 2, 3 …, by which a client puts them in order), session_id and timestamp, on the stream
     # "orchestrator_<session_id>": by Action Cable where that is loaded.
     #
     # An orchestrator can be shared by threads, and run several workflows at once.
@@ -66,8 +66,8 @@ module RAAF
       # @param agent_timeout [Numeric, nil] seconds for one agent, with its tools; nil: no limit
       # @param provider [#build_request, nil] as {Runner#initialize}
       # @param user_id [Object, nil] for the chunks
-      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every agent. Whatever they say, nothing is
-      #   kept in a conversation store
+      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every agent. Whatever they say, nothing
+      #   is kept in a conversation store
       # @raise [ArgumentError, Errors::ConfigurationError] for a wrong one
       def initialize(session_id: nil, event_bus: EventBus.new, broadcaster: Broadcaster, max_parallel: MAX_PARALLEL,
         on_error: :stop, timeout: nil, agent_timeout: nil, provider: nil, user_id: nil, **settings)

@@ -40,8 +40,8 @@ module RAAF
       # @param agent_timeout [Numeric, nil] seconds for each agent
       # @param options [Hash{Symbol=>Object}] as {AsyncRunner#stream}, for each agent
       # @api private
-      def initialize(type:, agents:, request:, event_bus:, broadcaster:, session_id:, max_parallel:, on_error:, timeout:,
-        agent_timeout:, options:)
+      def initialize(type:, agents:, request:, event_bus:, broadcaster:, session_id:, max_parallel:, on_error:,
+        timeout:, agent_timeout:, options:)
         @id = SecureRandom.uuid
         @type = type
         @agents = agents
@@ -138,7 +138,8 @@ module RAAF
       # @return [void]
       # @api private
       def run_agent(name, message)
-        run = AgentRun.new(@agents.fetch(name), timeout: @agent_timeout, on_chunk: ->(chunk) { tell_chunk(name, chunk) },
+        run = AgentRun.new(@agents.fetch(name), timeout: @agent_timeout,
+          on_chunk: ->(chunk) { tell_chunk(name, chunk) },
           on_end: ->(result, error) { agent_ended(name, result, error) })
         @lock.synchronize { @running[name] = run }
         tell(:agent_starting, {agent: name}, agent: name, message: message)

@@ -4,7 +4,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
   include_context "with agents"
 
   # Classes here are made by `class`, as an application's are: what Thread is in them depends on where it stands.
-  module EmitterClasses
+  module EmitterClasses # rubocop:disable Lint/ConstantDefinitionInBlock
     class Plain
       include RAAF::Streaming::EventEmitter
 
@@ -51,6 +51,11 @@ RSpec.describe RAAF::Streaming::EventEmitter do
     class Broken < Threaded
       def work(name) = raise(KeyError, "no #{name}")
     end
+  end
+
+  # @return [Array<RAAF::Streaming::EventBus::Event>]
+  def failures(events)
+    noted(events).select { |event| event.type == :agent_error }
   end
 
   describe "#event_bus" do
@@ -102,9 +107,9 @@ RSpec.describe RAAF::Streaming::EventEmitter do
 
         private
 
-        def build_synthesis_prompt(results) = "own #{results}"
+        def build_synthesis_prompt(results) = "own #{results[:a]}"
       end
-      expect(klass.new.prompt).to eq("own #{{a: "b"}}")
+      expect(klass.new.prompt).to eq("own b")
     end
 
     it "are private" do
@@ -166,7 +171,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
     let!(:events) { record(emitter.event_bus) }
 
     def errors_told
-      noted(events).select { |event| event.type == :agent_error }.map { |event| [event[:agent], event[:error].class, event[:session]] }
+      failures(events).map { |event| [event[:agent], event[:error].class, event[:session]] }
     end
 
     it "is told once, under its name" do
@@ -182,7 +187,8 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = klass.new({first: only, second: only})
       events = record(emitter.event_bus)
       expect { emitter.start_workflow("Hi") }.to raise_error(RAAF::Errors::ServerError)
-      expect(noted(events).map { |event| [event.type, event[:agent]] }).to eq([%i[agent_chunk second], %i[agent_error second]])
+      told = noted(events).map { |event| [event.type, event[:agent]] }
+      expect(told).to eq([%i[agent_chunk second], %i[agent_error second]])
     end
 
     it "is told when it has no name here" do
@@ -221,7 +227,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = klass.new(agents(:a))
       events = record(emitter.event_bus)
       expect { emitter.start_workflow("Hi") }.to raise_error(RAAF::Errors::ServerError)
-      expect(noted(events).count { |event| event.type == :agent_error }).to eq(1)
+      expect(failures(events).size).to eq(1)
     end
   end
 
@@ -235,7 +241,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       emitter = EmitterClasses::Threaded.new(agents(:a, :b))
       events = record(emitter.event_bus)
       expect(emitter.start_workflow("Hi")).to eq(["One.", nil])
-      expect(noted(events).count { |event| event.type == :agent_error }).to eq(1)
+      expect(failures(events).size).to eq(1)
     end
 
     it "leave an error to whoever rescues it there" do
@@ -257,7 +263,8 @@ RSpec.describe RAAF::Streaming::EventEmitter do
       expect { thread.value }.to raise_error(RAAF::Errors::ServerError)
     end
 
-    {"by an exception" => ->(thread) { thread.raise(Interrupt) }, "by Thread#kill" => :kill.to_proc}.each do |how, leave|
+    {"by an exception" => ->(thread) { thread.raise(Interrupt) },
+     "by Thread#kill" => :kill.to_proc}.each do |how, leave|
       it "are ended with their requests where the workflow is left early, #{how}" do
         answer(a: silence_after("One"), b: silence_after("Two"))
         emitter = EmitterClasses::Threaded.new(agents(:a, :b))
@@ -290,8 +297,7 @@ RSpec.describe RAAF::Streaming::EventEmitter do
     outer = klass.new(agents(:b))
     told = [inner, outer].map { |emitter| record(emitter.event_bus) }
     expect { outer.start_workflow("Hi") }.to raise_error(RAAF::Errors::ServerError)
-    expect(told.map { |events| noted(events).select { |event| event.type == :agent_error }.map { |event| event[:agent] } })
-      .to eq([[:a], [:b]])
+    expect(told.map { |events| failures(events).map { |event| event[:agent] } }).to eq([[:a], [:b]])
   end
 
   describe "beside raaf-core's class of that name" do
@@ -299,8 +305,8 @@ RSpec.describe RAAF::Streaming::EventEmitter do
 
     let(:lib) { File.join(MadeUpCore::ROOT, "lib") }
     let(:theirs) do
-      "module RAAF; module Streaming; class EventEmitter; def initialize(max: 1) = @max = max; attr_reader :max; end; " \
-        "end; end"
+      "module RAAF; module Streaming; class EventEmitter; def initialize(max: 1) = @max = max; attr_reader :max; " \
+        "end; end; end"
     end
 
     it "can be included, and still makes theirs, where that came first" do

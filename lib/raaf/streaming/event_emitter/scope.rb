@@ -85,7 +85,8 @@ module RAAF
           return if known?(error)
 
           @lock.synchronize { @failures << error }
-          emitter.emit_event(:agent_error, agent: name_of(agent), error: error, session: EventEmitter.session_of(emitter))
+          emitter.emit_event(:agent_error, agent: name_of(agent), error: error,
+            session: EventEmitter.session_of(emitter))
         rescue => e
           # The agent's own error is the one to be raised.
           Streaming.logger.error("that an agent failed could not be told: #{e.class}: #{e.message}")

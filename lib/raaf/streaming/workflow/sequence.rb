@@ -5,8 +5,8 @@ require_relative "../synthesis"
 module RAAF
   module Streaming
     class Workflow
-      # One agent after another. With `:sequential` each is asked what the one before has answered; with `:pipeline`, the
-      # whole conversation so far.
+      # One agent after another. With `:sequential` each is asked what the one before has answered; with `:pipeline`,
+      # the whole conversation so far.
       #
       # @api private
       class Sequence
