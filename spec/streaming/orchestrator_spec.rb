@@ -383,7 +383,7 @@ RSpec.describe RAAF::Streaming::Orchestrator do
       work.on(:agent_response, delivery: :inline) { (held << true) && hold.pop }
       workflow = work.start("Hi")
       held.pop
-      RAAF::Streaming.shutdown(timeout: 0.05)
+      without_log { RAAF::Streaming.shutdown(timeout: 0.05) && workflow.wait }
       expect(workflow.result.error).to have_attributes(class: RAAF::Errors::CancelledError)
     end
 
@@ -391,8 +391,10 @@ RSpec.describe RAAF::Streaming::Orchestrator do
       silent
       workflow = orchestrator(:b).start("Hi")
       stream = RAAF::Streaming::AsyncRunner.new(agent: agent(:a)).stream("Hi")
-      stream.on(:content) { workflow.wait }
-      expect { stream.result }.to raise_error(RAAF::Errors::Error, /callback of a stream cannot wait/)
+      without_log do
+        stream.on(:content) { workflow.wait }
+        expect { stream.result }.to raise_error(RAAF::Errors::Error, /callback of a stream cannot wait/)
+      end
       workflow.cancel.wait
     end
 

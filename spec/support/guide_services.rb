@@ -49,10 +49,17 @@ module GuideServices
     requests.map { |request| request.json[:messages].drop(1).map { |one| [one[:role], one[:content]] } }
   end
 
+  # Runs the script behind what the guide has below that heading.
   # @return [Hash{Symbol=>Object}] what the script has reported
   def run_guide(server, heading, script)
-    Tempfile.create(["guide", ".rb"]) do |file|
-      file.write("require #{PRELUDE.inspect}\n#{code(heading)}\n#{script}")
+    run_with_cable(server, "#{code(heading)}\n#{script}")
+  end
+
+  # Runs the script where Action Cable is loaded.
+  # @return [Hash{Symbol=>Object}] what it has reported
+  def run_with_cable(server, script)
+    Tempfile.create(["cable", ".rb"]) do |file|
+      file.write("require #{PRELUDE.inspect}\n#{script}")
       file.close
       environment = {"OPENAI_BASE_URL" => server.base_url, "OPENAI_API_KEY" => "a-key-of-the-spec"}
       output, errors, status = Open3.capture3(environment, RbConfig.ruby, "-I", LIBRARY, file.path)

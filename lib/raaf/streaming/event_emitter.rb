@@ -30,14 +30,14 @@ module RAAF
     # **Events.** The class emits agent_added, workflow_started, agent_starting, agent_chunk, agent_complete and
     # workflow_complete. Two come by themselves:
     #
-    # * `:agent_response` beside every `:agent_chunk` whose chunk is a piece of the answer, with the same payload. Others
-    #   (reasoning, tool calls, the end, an error's message) are no words of the agent's answer.
+    # * `:agent_response` beside every `:agent_chunk` whose chunk is a piece of the answer, with the same payload. The
+    #   others (reasoning, tool calls, the end, an error's message) are no words of the agent's.
     # * `:agent_error` (agent, error, session) when an agent fails while `start_workflow` runs, whether or not a chunk
     #   came before. Its error is then raised, as always.
     #
     # **Threads.** In the body of a class that includes this module, `Thread` is a subclass of Ruby's: its threads
-    # belong to the workflow that started them. An agent's failure that is raised all the way through such a thread ends it
-    # without being raised again by `join`: `:agent_error` has told it, and what the others answer is not lost.
+    # belong to the workflow that started them. An agent's failure that is raised all the way through such a thread ends
+    # it without being raised again by `join`: `:agent_error` has told it, and what the others answer is not lost.
     # Everything else that is raised there is raised by `join` as ever. Where `start_workflow` is left early (by an
     # error, Thread#kill, Timeout), the threads it has started are ended, and with them their requests.
     #
@@ -79,7 +79,7 @@ module RAAF
           scope = Scope.current
           return super if scope.nil? || block.nil? # rubocop:disable Lint/ReturnInVoidContext
 
-          super(*arguments) { |*given| scope.inside_thread { block.call(*given) } } # rubocop:disable Style/SuperArguments
+          super { |*given| scope.inside_thread { block.call(*given) } }
         end
       end
       private_constant :Thread, :Opening, :Inheriting
