@@ -37,7 +37,8 @@ module RAAF
 
         stream = @runner.stream(message, **options)
         @stream = stream
-        @timer = Timers.after(@timeout) { stop(:timeout) } if @timeout
+        seconds = @timeout
+        @timer = Timers.after(seconds) { stop(:timeout) } if seconds
         stream.cancel if @why
         stream.on { |chunk| take(chunk) }
       rescue *FAILURES => e

@@ -302,11 +302,10 @@ module RAAF
       end
 
       def send_frames(frame)
-        return unless @broadcaster
-
+        broadcaster = @broadcaster or return
         name = "collaboration_#{session_id}"
         streams = (@audience == :session) ? [name] : @participants.each_key.map { |id| "#{name}_#{id}" }
-        streams.each { |stream| @broadcaster.call(stream, frame) }
+        streams.each { |stream| broadcaster.call(stream, frame) }
       rescue => e
         @mute ||= Streaming.logger.error("frames of session #{session_id} are not sent: #{e.class}: #{e.message}")
       end

@@ -73,7 +73,7 @@ module RAAF
         on_error: :stop, timeout: nil, agent_timeout: nil, provider: nil, user_id: nil, **settings)
         @workflow_settings = {max_parallel: max_parallel, on_error: on_error, timeout: timeout,
                               agent_timeout: agent_timeout}
-        check(**@workflow_settings)
+        check(@workflow_settings)
         Streaming.configuration.with(**settings)
         @session_id = session_id
         @event_bus = event_bus
@@ -143,14 +143,15 @@ module RAAF
       private
 
       def workflow(message, type, context, overrides)
-        settings = @workflow_settings.merge(overrides)
-        check(**settings)
+        settings = @workflow_settings.merge(overrides) #: untyped
+        check(settings)
         Messages.list(message)
         Workflow.new(type: type, agents: runners_for(type), request: message, event_bus: event_bus,
           broadcaster: @broadcaster, session_id: session_id, options: {context: context}, **settings)
       end
 
-      def check(max_parallel:, on_error:, timeout:, agent_timeout:)
+      def check(settings)
+        max_parallel, on_error, *limits = settings.values_at(:max_parallel, :on_error, :timeout, :agent_timeout)
         unless max_parallel.is_a?(Integer) && max_parallel.positive?
           raise ArgumentError, "max_parallel must be a number from 1 up, not #{max_parallel.inspect}"
         end
@@ -158,7 +159,7 @@ module RAAF
           raise ArgumentError, "on_error must be one of #{ON_ERROR.inspect}, not #{on_error.inspect}"
         end
 
-        [timeout, agent_timeout].compact.each do |seconds|
+        limits.compact.each do |seconds|
           next if seconds.is_a?(Numeric) && seconds.positive?
 
           raise ArgumentError, "timeout and agent_timeout must be seconds above 0, not #{seconds.inspect}"
@@ -178,9 +179,10 @@ module RAAF
       end
 
       def with_synthesizer(runners)
-        return runners if runners.empty? || runners.key?(Synthesis::NAME)
+        first = runners.values.first
+        return runners if first.nil? || runners.key?(Synthesis::NAME)
 
-        agent = Synthesis.agent(runners.each_value.first.agent)
+        agent = Synthesis.agent(first.agent)
         runners.merge(Synthesis::NAME => AsyncRunner.new(agent: agent, **@runner_settings))
       end
     end

@@ -69,7 +69,8 @@ module RAAF
       # @return [self]
       # @api private
       def start
-        @timer = Timers.after(@timeout) { stop(timed_out) } if @timeout
+        seconds = @timeout
+        @timer = Timers.after(seconds) { stop(timed_out(seconds)) } if seconds
         tell(:workflow_started, {workflow_type: type}, message: @request, type: type)
         @plan.begin
         self
@@ -186,8 +187,8 @@ module RAAF
         @lock.synchronize { @running.values }
       end
 
-      def timed_out
-        Errors::TimeoutError.new("the workflow took longer than #{@timeout} s", phase: :total)
+      def timed_out(seconds)
+        Errors::TimeoutError.new("the workflow took longer than #{seconds} s", phase: :total)
       end
 
       def agent_ended(name, result, error)
@@ -233,11 +234,10 @@ module RAAF
       # Frames may come to a client in another order than they were sent in: Action Cable's threads see to that. So they
       # are numbered.
       def send_frame(event, frame)
-        return unless @broadcaster
-
+        broadcaster = @broadcaster or return
         seq = @lock.synchronize { @frames += 1 }
-        @broadcaster.call("orchestrator_#{@session_id}", {type: event.to_s, **frame, workflow_id: id, seq: seq,
-                                                          session_id: @session_id, timestamp: Broadcaster.timestamp})
+        about = {workflow_id: id, seq: seq, session_id: @session_id, timestamp: Broadcaster.timestamp}
+        broadcaster.call("orchestrator_#{@session_id}", {type: event.to_s}.merge(frame, about))
       rescue => e
         @mute ||= Streaming.logger.error("frames of workflow #{id} are not sent: #{e.class}: #{e.message}")
       end
