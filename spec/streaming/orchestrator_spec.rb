@@ -478,6 +478,7 @@ RSpec.describe RAAF::Streaming::Orchestrator do
       expect { orchestrator(:a).run("Hi", type: :circular) }.to raise_error(ArgumentError, /sequential/)
       expect { orchestrator(:a).run([]) }.to raise_error(ArgumentError)
       expect { orchestrator(:a).run("Hi", timeout: 0) }.to raise_error(ArgumentError, /seconds/)
+      expect { orchestrator(:a).run("Hi", max_turns: 1) }.to raise_error(ArgumentError, /max_turns.*agent_timeout/)
       expect { orchestrator(max_parallel: 0) }.to raise_error(ArgumentError, /max_parallel/)
       expect { orchestrator(on_error: :ignore) }.to raise_error(ArgumentError, /on_error/)
       expect { orchestrator(idle_timout: 1) }.to raise_error(RAAF::Errors::ConfigurationError, /idle_timeout/)

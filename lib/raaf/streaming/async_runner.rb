@@ -11,7 +11,14 @@ module RAAF
     #   runner = RAAF::Streaming::AsyncRunner.new(agent: agent)
     #   runner.run_and_stream("Tell me a story") { |chunk| print chunk.delta if chunk.content? }
     class AsyncRunner < Runner
-      # (see Runner#run_and_stream)
+      # As {Runner#run_and_stream}. In a workflow of an {EventEmitter}, that is told of a failure.
+      #
+      # @param message [String, Array<Hash>] what the user says, or a conversation
+      # @param options [Hash{Symbol=>Object}] as {Runner#run_and_stream}
+      # @yieldparam chunk [Chunk]
+      # @return [Result]
+      # @raise [Errors::Error] where the run fails
+      # @raise [ArgumentError] for a message that is none
       def run_and_stream(message, **options, &block)
         super
       rescue => e

@@ -50,6 +50,9 @@ module RAAF
       MAX_PARALLEL = 8
       # What a sequential workflow can do where an agent has failed.
       ON_ERROR = %i[stop skip].freeze
+      # What can be given for each workflow.
+      SETTINGS = %i[max_parallel on_error timeout agent_timeout].freeze
+      private_constant :SETTINGS
 
       # @return [Object, nil]
       attr_reader :session_id
@@ -143,15 +146,18 @@ module RAAF
       private
 
       def workflow(message, type, context, overrides)
-        settings = @workflow_settings.merge(overrides) #: untyped
+        settings = @workflow_settings.merge(overrides)
         check(settings)
         Messages.list(message)
         Workflow.new(type: type, agents: runners_for(type), request: message, event_bus: event_bus,
-          broadcaster: @broadcaster, session_id: session_id, options: {context: context}, **settings)
+          broadcaster: @broadcaster, session_id: session_id, options: {context: context}, settings: settings)
       end
 
       def check(settings)
-        max_parallel, on_error, *limits = settings.values_at(:max_parallel, :on_error, :timeout, :agent_timeout)
+        unknown = settings.keys - SETTINGS
+        raise ArgumentError, "unknown: #{unknown.join(", ")} (known: #{SETTINGS.join(", ")})" if unknown.any?
+
+        max_parallel, on_error, *limits = settings.values_at(*SETTINGS)
         unless max_parallel.is_a?(Integer) && max_parallel.positive?
           raise ArgumentError, "max_parallel must be a number from 1 up, not #{max_parallel.inspect}"
         end

@@ -34,14 +34,11 @@ module RAAF
       # @param event_bus [EventBus]
       # @param broadcaster [#call, nil]
       # @param session_id [Object, nil]
-      # @param max_parallel [Integer]
-      # @param on_error [Symbol] :stop or :skip
-      # @param timeout [Numeric, nil] seconds for all of it
-      # @param agent_timeout [Numeric, nil] seconds for each agent
       # @param options [Hash{Symbol=>Object}] as {AsyncRunner#stream}, for each agent
+      # @param settings [Hash{Symbol=>Object}] :max_parallel, :on_error, :timeout and :agent_timeout, as
+      #   {Orchestrator#initialize}
       # @api private
-      def initialize(type:, agents:, request:, event_bus:, broadcaster:, session_id:, max_parallel:, on_error:,
-        timeout:, agent_timeout:, options:)
+      def initialize(type:, agents:, request:, event_bus:, broadcaster:, session_id:, options:, settings:)
         @id = SecureRandom.uuid
         @type = type
         @agents = agents
@@ -49,10 +46,9 @@ module RAAF
         @bus = event_bus
         @broadcaster = broadcaster
         @session_id = session_id
-        @timeout = timeout
-        @agent_timeout = agent_timeout
         @options = options
-        @plan = plan(max_parallel, on_error)
+        @timeout, @agent_timeout = settings.values_at(:timeout, :agent_timeout)
+        @plan = plan(*settings.values_at(:max_parallel, :on_error))
         @completion = Completion.new
         @lock = Mutex.new # covers the rest, but for @stop
         @running = {} # name => AgentRun

@@ -30,7 +30,12 @@ module RAAF
           @most.times { advance }
         end
 
-        # (see Sequence#ended)
+        # An agent has come to its end.
+        #
+        # @param name [Object]
+        # @param result [Streaming::Result, nil]
+        # @param error [Exception, nil]
+        # @return [void]
         def ended(name, result, error)
           return @workflow.finish(result&.final_output, error) if @concluded
 
