@@ -33,6 +33,8 @@ require_relative "raaf/streaming/stream"
 require_relative "raaf/streaming/runner"
 require_relative "raaf/streaming/async_runner"
 require_relative "raaf/streaming/resilient_runner"
+require_relative "raaf/streaming/orchestrator"
+require_relative "raaf/streaming/collaborative_session"
 
 module RAAF
   # Test doubles cost an application nothing until it names them. Where the gem raaf-testing came first, its
