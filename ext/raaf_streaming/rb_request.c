@@ -7,7 +7,7 @@
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
  *            queue: (seconds that it waits for its place), keep_place:,
- *            coalesce_chars:, queue_items:, queue_bytes:,
+ *            coalesce_chars:, coalesce_cut: Symbol or nil, queue_items:, queue_bytes:,
  *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
  *            raw_events:}
  *
@@ -73,6 +73,7 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->max_retry_delay_ns = nanoseconds(fetch(hash, "max_retry_delay"));
     limits->max_retries = size(hash, "max_retries");
     limits->coalesce_chars = size(hash, "coalesce_chars");
+    limits->coalesce_cut = rb_raaf_cut(fetch(hash, "coalesce_cut"));
     limits->queue_items = size(hash, "queue_items");
     limits->queue_bytes = size(hash, "queue_bytes");
     limits->max_line = size(hash, "max_line");

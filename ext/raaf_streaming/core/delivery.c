@@ -14,7 +14,8 @@ void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     delivery->pending_type = RAAF_CHUNK_CONTENT;
     delivery->pending_choice = 0;
     raaf_overlap_init(&delivery->overlap, stream->request->said, stream->request->said_len);
-    raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns);
+    raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns,
+                        limits->coalesce_cut);
 }
 
 /* It counts when it comes, not when the coalescer lets it go. */
@@ -86,14 +87,25 @@ static int push_text(raaf_stream_t *stream, raaf_chunk_type_t type, uint32_t ind
     return result == RAAF_OK ? push(stream, &chunk) : result;
 }
 
-int raaf_delivery_flush(raaf_delivery_t *delivery) {
-    raaf_buffer_t *pending = &delivery->coalescer.pending;
-    if (!pending->len) return RAAF_OK;
-    raaf_slice_t piece = {pending->bytes, pending->len};
+/* A chunk of the first [len] bytes in the coalescer. They are gone from it in any case. */
+static int hand_over(raaf_delivery_t *delivery, size_t len, uint64_t now) {
+    const raaf_slice_t piece = {delivery->coalescer.pending.bytes, len};
     int result =
         push_text(delivery->stream, delivery->pending_type, delivery->pending_choice, piece);
+    raaf_coalescer_taken(&delivery->coalescer, len, now);
+    return result;
+}
+
+int raaf_delivery_flush(raaf_delivery_t *delivery) {
+    size_t len = delivery->coalescer.pending.len;
+    int result = len > 0 ? hand_over(delivery, len, 0) : RAAF_OK;
     raaf_coalescer_flushed(&delivery->coalescer);
     return result;
+}
+
+int raaf_delivery_due(raaf_delivery_t *delivery, uint64_t now) {
+    size_t len = raaf_coalescer_ready(&delivery->coalescer, now);
+    return len > 0 ? hand_over(delivery, len, now) : RAAF_OK;
 }
 
 static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
@@ -102,11 +114,12 @@ static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (result != RAAF_OK) return result;
     delivery->pending_type = delta->type;
     delivery->pending_choice = delta->choice;
-    bool enough = false;
-    result = raaf_coalescer_add(&delivery->coalescer, delta->text.bytes, delta->text.len,
-                                raaf_clock_now(), &enough);
+    const uint64_t now = raaf_clock_now();
+    size_t ready = 0;
+    result =
+        raaf_coalescer_add(&delivery->coalescer, delta->text.bytes, delta->text.len, now, &ready);
     if (result != RAAF_OK) return result;
-    return enough ? raaf_delivery_flush(delivery) : RAAF_OK;
+    return ready > 0 ? hand_over(delivery, ready, now) : RAAF_OK;
 }
 
 static int pass_on(raaf_delivery_t *delivery, const raaf_delta_t *delta) {

@@ -37,8 +37,11 @@ void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream);
 /* A raaf_delta_fn; [context] is the delivery. RAAF_OK, RAAF_NO_MEMORY, RAAF_TEXT_TOO_LARGE. */
 int raaf_delivery_delta(void *context, const raaf_delta_t *delta);
 
-/* Makes a chunk of the text in the coalescer, if any. Return values as above. */
+/* Makes a chunk of all the text in the coalescer, if any. Return values as above. */
 int raaf_delivery_flush(raaf_delivery_t *delivery);
+
+/* Makes a chunk of the text in the coalescer that is due, if any. Return values as above. */
+int raaf_delivery_due(raaf_delivery_t *delivery, uint64_t now);
 
 /* When text in the coalescer has to be flushed; RAAF_NEVER: none waits. */
 uint64_t raaf_delivery_deadline(const raaf_delivery_t *delivery);

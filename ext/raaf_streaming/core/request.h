@@ -5,6 +5,7 @@
 #ifndef RAAF_REQUEST_H
 #define RAAF_REQUEST_H
 
+#include "cutter.h"
 #include "dialect.h"
 
 #include <stdatomic.h>
@@ -30,6 +31,7 @@ typedef struct raaf_request_limits {
     uint64_t grace_ns;       /* finish reason to the end, if no terminal mark comes */
     uint64_t coalesce_ns;    /* longest a piece of text waits in the coalescer */
     size_t coalesce_chars;   /* 0: no coalescing */
+    raaf_cut_t coalesce_cut; /* where the coalescer cuts */
     size_t queue_items;
     size_t queue_bytes;
     size_t max_line;

@@ -739,7 +739,7 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
         return;
     }
     if (raaf_delivery_deadline(&transfer->delivery) <= now) {
-        int result = raaf_delivery_flush(&transfer->delivery);
+        int result = raaf_delivery_due(&transfer->delivery, now);
         if (result != RAAF_OK) raaf_transfer_abort(transfer, result);
     }
     if (transfer->step_at <= now) play(transfer, now);

@@ -22,6 +22,11 @@ module RAAF
       #     sends is a chunk. Default nil.
       # @!attribute chunk_buffer_timeout
       #   @return [Numeric] milliseconds that gathered content waits at most. Default 100.
+      # @!attribute chunk_buffer_cut
+      #   @return [Symbol] where gathered content is cut once there is enough: :grapheme (between two characters as a
+      #     reader sees them; so a letter at the end waits, which may still get an accent), :word or :sentence (what
+      #     comes after its last end waits). What has waited for chunk_buffer_timeout is handed over as it is; half of
+      #     a flag or of a joined emoji may wait once more as long. Default :grapheme.
       # @!attribute connection_pool_size
       #   @return [Integer] idle connections kept per host for reuse; never a limit on streams. Default 10.
       # @!attribute connection_timeout

@@ -350,8 +350,9 @@ module RAAF
         @limits ||= TIMES.transform_values { |key| @config.public_send(key) }
           .merge(SIZES.transform_values { |key| @config.public_send(key) })
           .merge(coalesce: @config.chunk_buffer_timeout / 1000.0, coalesce_chars: @config.chunk_buffer_size,
-            retain_text: @config.retain_text, skip_malformed: @config.malformed_events == :skip,
-            raw_events: @config.raw_events, start_delay: @delay, keep_place: !@recovery.nil?)
+            coalesce_cut: @config.chunk_buffer_cut, retain_text: @config.retain_text,
+            skip_malformed: @config.malformed_events == :skip, raw_events: @config.raw_events, start_delay: @delay,
+            keep_place: !@recovery.nil?)
       end
 
       # What the same provider gets back in the next turn.

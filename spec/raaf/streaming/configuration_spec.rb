@@ -7,7 +7,8 @@ RSpec.describe RAAF::Streaming::Configuration do
 
   it "has the documented defaults" do
     expect(config.to_h).to eq(
-      chunk_buffer_size: nil, chunk_buffer_timeout: 100, connection_pool_size: 10, connection_timeout: 30,
+      chunk_buffer_size: nil, chunk_buffer_timeout: 100, chunk_buffer_cut: :grapheme, connection_pool_size: 10,
+      connection_timeout: 30,
       first_token_timeout: 120, idle_timeout: 60, stream_timeout: 300, max_concurrent_streams: 100,
       max_concurrent_streams_per_user: nil, stream_queue_timeout: 0, max_queued_streams: 1000,
       stale_connection_timeout: 300, max_retries: 2, retry_delay: 0.5,
@@ -22,6 +23,7 @@ RSpec.describe RAAF::Streaming::Configuration do
 
   {
     chunk_buffer_size: [[nil, 0, 50], [-1, 1.5, "50"]],
+    chunk_buffer_cut: [%i[grapheme word sentence], [nil, "word", :line]],
     chunk_buffer_timeout: [[1, 0.5, 100], [0, -1, nil, "100", Float::NAN, Float::INFINITY]],
     connection_pool_size: [[1, 10], [0, nil, 2.5]],
     connection_timeout: [[0.1, 30], [0, -1, nil, 1_000_001, Complex(1, 1)]],
