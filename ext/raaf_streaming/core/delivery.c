@@ -13,12 +13,15 @@ void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     delivery->pending_type = RAAF_CHUNK_CONTENT;
     delivery->pending_choice = 0;
     raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns);
+    raaf_tally_init(&delivery->tally, stream->request->series);
 }
 
 /* It counts when it comes, not when the coalescer lets it go. */
-static void note_first_token(raaf_stream_t *stream) {
+static void note_first_token(raaf_delivery_t *delivery) {
+    raaf_stream_t *stream = delivery->stream;
     if (stream->outcome.first_token_at) return;
     stream->outcome.first_token_at = raaf_clock_now();
+    raaf_tally_first_token(&delivery->tally, &stream->outcome);
     atomic_store_explicit(&stream->stage, RAAF_STAGE_STREAMING, memory_order_relaxed);
 }
 
@@ -30,6 +33,15 @@ static int push(raaf_stream_t *stream, raaf_chunk_t *chunk) {
         stream->seq++;
     else
         raaf_chunk_free(chunk);
+    return result;
+}
+
+/* As push, for a chunk of the answer. */
+static int push_counted(raaf_delivery_t *delivery, raaf_chunk_t *chunk) {
+    const raaf_chunk_type_t type = (raaf_chunk_type_t)chunk->type;
+    const size_t len = chunk->len;
+    int result = push(delivery->stream, chunk);
+    if (result == RAAF_OK) raaf_tally_chunk(&delivery->tally, type, len);
     return result;
 }
 
@@ -59,8 +71,9 @@ static int carry(raaf_chunk_t *chunk, const raaf_delta_t *delta) {
     return RAAF_OK;
 }
 
-static int push_text(raaf_stream_t *stream, raaf_chunk_type_t type, uint32_t index,
+static int push_text(raaf_delivery_t *delivery, raaf_chunk_type_t type, uint32_t index,
                      raaf_slice_t piece) {
+    raaf_stream_t *stream = delivery->stream;
     raaf_choice_t *choice = raaf_stream_choice(stream, index);
     if (!choice) return RAAF_NO_MEMORY;
     raaf_chunk_t chunk = {.type = (uint8_t)type, .choice = index};
@@ -71,15 +84,14 @@ static int push_text(raaf_stream_t *stream, raaf_chunk_type_t type, uint32_t ind
         raaf_delta_t delta = {.type = type, .text = piece};
         result = carry(&chunk, &delta);
     }
-    return result == RAAF_OK ? push(stream, &chunk) : result;
+    return result == RAAF_OK ? push_counted(delivery, &chunk) : result;
 }
 
 int raaf_delivery_flush(raaf_delivery_t *delivery) {
     raaf_buffer_t *pending = &delivery->coalescer.pending;
     if (!pending->len) return RAAF_OK;
     raaf_slice_t piece = {pending->bytes, pending->len};
-    int result =
-        push_text(delivery->stream, delivery->pending_type, delivery->pending_choice, piece);
+    int result = push_text(delivery, delivery->pending_type, delivery->pending_choice, piece);
     raaf_coalescer_flushed(&delivery->coalescer);
     return result;
 }
@@ -100,9 +112,9 @@ static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
 static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (!delta->text.len) return RAAF_OK;
     delivery->said = true;
-    note_first_token(delivery->stream);
+    note_first_token(delivery);
     if (delivery->coalescer.size) return coalesce(delivery, delta);
-    return push_text(delivery->stream, delta->type, delta->choice, delta->text);
+    return push_text(delivery, delta->type, delta->choice, delta->text);
 }
 
 /* [piece]: whether the payload's text is a new piece, and so the chunk's delta. */
@@ -117,18 +129,18 @@ static int push_payload(raaf_delivery_t *delivery, const raaf_delta_t *delta, bo
     if (!piece) chunk.len = 0;
     chunk.text = stream->request->limits.retain_text ? choice->content : NULL;
     chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
-    return push(stream, &chunk);
+    return push_counted(delivery, &chunk);
 }
 
 /* A whole call brings no new piece: its arguments came in deltas before. */
 static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
-    note_first_token(delivery->stream);
+    note_first_token(delivery);
     return push_payload(delivery, delta, delta->type == RAAF_CHUNK_TOOL_CALL_DELTA);
 }
 
 /* Not text, and not of a tool call: a chunk that brings no new piece. */
 static int deliver_fact(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
-    if (delta->type == RAAF_CHUNK_CITATION) note_first_token(delivery->stream);
+    if (delta->type == RAAF_CHUNK_CITATION) note_first_token(delivery);
     return push_payload(delivery, delta, false);
 }
 
@@ -194,7 +206,9 @@ int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
     chunk.len = 0; /* the reason is no piece of the answer */
     chunk.text = stream->request->limits.retain_text ? stream->content : NULL;
     chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
-    return push(stream, &chunk);
+    result = push(stream, &chunk);
+    if (result == RAAF_OK) raaf_tally_retry(&delivery->tally);
+    return result;
 }
 
 void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
@@ -205,6 +219,8 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     if (code == RAAF_OK) code = flushed; /* a whole answer that lost its last words is not whole */
     stream->outcome.code = code;
     stream->outcome.ended_at = raaf_clock_now();
+    raaf_tally_arrived(&delivery->tally, stream->outcome.ended_at);
+    raaf_tally_ended(&delivery->tally, &stream->outcome); /* who has seen the end may ask for it */
     raaf_chunk_t terminal = {
         .seq = ++stream->seq,
         .type = (uint8_t)(code == RAAF_OK ? RAAF_CHUNK_COMPLETE : RAAF_CHUNK_ERROR),

@@ -6,7 +6,7 @@
  * Text passes through the coalescer where one is asked for and is kept in the stream's texts; usage
  * and finish reasons are kept in the stream's outcome and make no chunk; anything else flushes the
  * coalescer and becomes a chunk with a payload. What has made a chunk is not asked for again (see
- * `said`). Reactor thread only.
+ * `said`). All of it is told to the tally. Reactor thread only.
  */
 #ifndef RAAF_DELIVERY_H
 #define RAAF_DELIVERY_H
@@ -15,6 +15,7 @@
 #include "delta.h"
 #include "retry.h"
 #include "stream.h"
+#include "tally.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@
 typedef struct raaf_delivery {
     raaf_stream_t *stream; /* borrowed from the transfer */
     raaf_coalescer_t coalescer;
+    raaf_tally_t tally;
     raaf_chunk_type_t pending_type; /* of the text in the coalescer */
     uint32_t pending_choice;
     bool said; /* something was handed over, or waits in the coalescer; notices do not count */
