@@ -46,6 +46,8 @@ typedef struct raaf_request_limits {
     bool raw_events; /* hand over events that the dialect does not know */
 } raaf_request_limits_t;
 
+struct raaf_series;
+
 typedef struct raaf_request {
     const raaf_dialect_t *dialect;
     char *url;     /* owned, like all below; NULL for a script */
@@ -62,7 +64,8 @@ typedef struct raaf_request {
     raaf_script_step_t *steps;
     size_t step_count;
     bool scripted;
-    bool script_fails; /* the script ends in RAAF_SCRIPTED */
+    bool script_fails;          /* the script ends in RAAF_SCRIPTED */
+    struct raaf_series *series; /* of the analytics that count it; NULL: none does */
     raaf_request_limits_t limits;
 } raaf_request_t;
 

@@ -132,6 +132,7 @@ static void note_progress(raaf_transfer_t *transfer, uint64_t now) {
 /* Returns false if the transfer has no use for more. */
 static bool decode(raaf_transfer_t *transfer, const char *bytes, size_t len, uint64_t now) {
     int result = raaf_decoder_feed(&transfer->decoder, bytes, len);
+    raaf_tally_arrived(&transfer->delivery.tally, now);
     touch(transfer);
     if (result == RAAF_OK) {
         note_progress(transfer, now);
@@ -582,6 +583,7 @@ void raaf_transfer_resume(raaf_transfer_t *transfer) {
     if (!transfer->paused) return;
     transfer->paused = false;
     transfer->last_byte_at = raaf_clock_now(); /* the consumer was slow, not the provider */
+    raaf_tally_held_up(&transfer->delivery.tally);
     if (transfer->grace_until != RAAF_NEVER)
         transfer->grace_until = after(transfer->last_byte_at, limits_of(transfer)->grace_ns);
     touch(transfer);
@@ -740,6 +742,7 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     }
     if (raaf_delivery_deadline(&transfer->delivery) <= now) {
         int result = raaf_delivery_due(&transfer->delivery, now);
+        raaf_tally_arrived(&transfer->delivery.tally, now);
         if (result != RAAF_OK) raaf_transfer_abort(transfer, result);
     }
     if (transfer->step_at <= now) play(transfer, now);
