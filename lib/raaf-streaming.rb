@@ -30,6 +30,9 @@ require_relative "raaf/streaming/stream"
 require_relative "raaf/streaming/runner"
 require_relative "raaf/streaming/async_runner"
 
+# Only where Rails is, and comes first.
+require_relative "raaf/streaming/engine" if defined?(Rails::Engine)
+
 module RAAF
   # Test doubles cost an application nothing until it names them. Where the gem raaf-testing came first, its
   # MockProvider gains our methods.

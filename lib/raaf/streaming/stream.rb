@@ -1,12 +1,14 @@
 # frozen_string_literal: true
 
 require_relative "chunk"
+require_relative "delivery"
 require_relative "dispatcher"
 require_relative "messages"
 require_relative "native"
 require_relative "stream/callbacks"
 require_relative "stream/objects"
 require_relative "stream/past"
+require_relative "stream/reporting"
 require_relative "stream/settling"
 require_relative "stream/text"
 
@@ -28,6 +30,7 @@ module RAAF
     class Stream
       include Enumerable
       include Settling
+      include Reporting
 
       # Who takes the chunks of a stream.
       Consumer = Struct.new(:thread, :fiber) do
@@ -66,6 +69,9 @@ module RAAF
         @tools = nil # those that run, while they do; the consumer's
         @cancelled = false # set once, without the lock, so that a signal handler may do it
         @finished = false
+        @reported = false
+        @started_at = nil
+        @delivery = nil # made when it is asked for
         @native = run.prepare
       end
 
@@ -75,6 +81,7 @@ module RAAF
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
+        @started_at = now
         @run.call.start(native)
         self
       end
@@ -87,7 +94,7 @@ module RAAF
       # @raise (see #each)
       # @api private
       def run(&block)
-        consume(starting: true, &block || ->(_) {})
+        consume(starting: true, &delivering(block || ->(_) {}))
         raise_error if @error
         self
       end
@@ -108,7 +115,7 @@ module RAAF
       def each(&block)
         return enum_for(:each) unless block
 
-        consume(&block)
+        consume(&delivering(block))
         raise_error if @error
         self
       end
@@ -149,7 +156,7 @@ module RAAF
               raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
             end
 
-            attach_callback(types, block)
+            attach_callback(types, delivering(block))
           end
         end
         self
@@ -281,6 +288,7 @@ module RAAF
           give_up("the process, or its streaming, was shut down", :shutdown)
           @callbacks.keep(error_chunk) # for a callback that comes later, and is run by another thread
         end
+        report
       end
 
       private
@@ -297,6 +305,13 @@ module RAAF
         return if native.here?
 
         raise Errors::ForkedError
+      end
+
+      # With {Delivery.current} while the block runs, where somebody wants it.
+      def delivering(block)
+        return block unless Delivery.kept?
+
+        Delivery.around(@delivery ||= Delivery.new(self, @run.context.attempt), block)
       end
 
       # ---- taking chunks on the caller's thread ----
@@ -397,7 +412,10 @@ module RAAF
           @ended.broadcast # one of those who wait goes on taking them
           left
         end
-        keep_what_was_said if given_up && native.here?
+        return unless given_up
+
+        keep_what_was_said if native.here?
+        report
       end
 
       # Under the lock.
@@ -490,6 +508,7 @@ module RAAF
           error_chunk
         end
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
+        report
         return unless chunk
 
         @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") }

@@ -87,6 +87,7 @@ module AppBuilder
   def take(app, root)
     FileUtils.rm_rf(root)
     FileUtils.cp_r(app.root, root)
+    FileUtils.rm_f(Dir.glob("#{root}/log/*.log"))
     RailsApp.new(root)
   end
 
