@@ -16,6 +16,7 @@ const withChat = () => {
   const parts = setUp()
   const chat = guideChat(parts.consumer, parts.page)
   const [subscription] = parts.cable.created
+  subscription.connected()
   return { ...parts, chat, subscription, receive: (frames) => frames.forEach((one) => subscription.received(one)) }
 }
 
@@ -30,13 +31,38 @@ test("everything but subscriptions is Action Cable's own", () => {
 test("a subscription is Action Cable's, and callbacks see it as this", () => {
   const { cable, consumer } = setUp()
   const seen = []
-  const mixin = { connected() {}, received(data) { seen.push([this, data]) } }
+  const mixin = { own() {}, connected(details) { seen.push([this, details]) }, received(data) { seen.push([this, data]) } }
   const subscription = consumer.subscriptions.create({ channel: "X", room: 1 }, mixin)
   subscription.received({ hello: 1 })
+  subscription.connected({ reconnected: false })
   assert.equal(subscription, cable.created[0])
   assert.deepEqual(subscription.channel, { channel: "X", room: 1 })
-  assert.equal(subscription.connected, mixin.connected)
-  assert.deepEqual(seen, [[subscription, { hello: 1 }]])
+  assert.equal(subscription.own, mixin.own)
+  assert.deepEqual(seen, [[subscription, { hello: 1 }], [subscription, { reconnected: false }]])
+})
+
+test("what a page says before it is connected, or after it was, is said once it is", () => {
+  const { consumer } = setUp()
+  const subscription = consumer.subscriptions.create("X", { connected() { this.perform("first") } })
+  subscription.perform("chat", { message: "early" })
+  assert.deepEqual(subscription.performed, [])
+  subscription.connected()
+  subscription.perform("chat", { message: "now" })
+  subscription.disconnected()
+  subscription.perform("chat", { message: "late" })
+  const said = () => subscription.performed.map(([action, data]) => data.message ?? action)
+  assert.deepEqual(said(), ["early", "first", "now"])
+  subscription.connected()
+  assert.deepEqual(said(), ["early", "first", "now", "late", "first"])
+})
+
+test("what a page said is forgotten where the server turns it away", () => {
+  const { consumer } = setUp()
+  const subscription = consumer.subscriptions.create("X", {})
+  for (let i = 0; i < 200; i++) subscription.perform("chat", { message: i })
+  subscription.rejected()
+  subscription.connected()
+  assert.deepEqual(subscription.performed, [])
 })
 
 test("a subscription without callbacks receives without a fault", () => {

@@ -2,8 +2,10 @@ import { Answers } from "raaf_streaming/answers"
 import { Bubbles } from "raaf_streaming/bubbles"
 import { isOurs, normalize } from "raaf_streaming/envelopes"
 import { Frames } from "raaf_streaming/frames"
+import { Outbox } from "raaf_streaming/outbox"
 
-// Action Cable's consumer, with subscriptions that receive the frames of streams in order, each once, and in one form.
+// Action Cable's consumer, with subscriptions that receive the frames of streams in order, each once, and in one form, and
+// that lose nothing that a page says while it is not connected.
 // Everything else is Action Cable's: the API is the same, and other channels are not touched.
 //
 //   import { createConsumer } from "@rails/actioncable"
@@ -14,7 +16,8 @@ import { Frames } from "raaf_streaming/frames"
 export function streamingConsumer(consumer, options = {}) {
   const bubbles = new Bubbles(options.document)
   const subscriptions = withOwn(consumer.subscriptions, {
-    create: (channel, mixin = {}) => consumer.subscriptions.create(channel, inOrder(mixin, bubbles, options)),
+    create: (channel, mixin = {}) =>
+      consumer.subscriptions.create(channel, { ...mixin, ...inOrder(mixin, bubbles, options), ...reliably(mixin) }),
   })
   return withOwn(consumer, { subscriptions })
 }
@@ -37,10 +40,31 @@ function inOrder(mixin, bubbles, options) {
   const hand = (frame) => mixin.received?.call(subscription, frame)
   const frames = new Frames((frame, about) => show(frame, about, { answers, bubbles, hand }), options)
   return {
-    ...mixin,
     received(data) {
       subscription = this
       frames.take(data)
+    },
+  }
+}
+
+function reliably(mixin) {
+  const outbox = new Outbox()
+  const performing = (subscription) => Object.getPrototypeOf(subscription).perform.bind(subscription)
+  return {
+    connected(...details) {
+      mixin.connected?.apply(this, details)
+      outbox.opened(performing(this))
+    },
+    disconnected(...details) {
+      outbox.closed()
+      mixin.disconnected?.apply(this, details)
+    },
+    rejected(...details) {
+      outbox.rejected()
+      mixin.rejected?.apply(this, details)
+    },
+    perform(action, data = {}) {
+      return outbox.send(action, data, performing(this))
     },
   }
 }

@@ -1,8 +1,12 @@
 # frozen_string_literal: true
 
 require "rails/engine"
+require_relative "rails/agent_service"
+require_relative "rails/broadcasting_service"
+require_relative "rails/departures"
 require_relative "rails/executor"
 require_relative "rails/log_subscriber"
+require_relative "rails/user_connection"
 
 module RAAF
   module Streaming
@@ -42,6 +46,15 @@ module RAAF
           require_relative "rails/broadcast_stamp"
           BroadcastStamp.install
         end
+      end
+
+      # The browser's side, for applications with an asset pipeline and importmap-rails.
+      initializer "raaf_streaming.assets" do |app|
+        app.config.assets.paths << root.join("app/javascript").to_s if app.config.respond_to?(:assets)
+      end
+
+      initializer "raaf_streaming.importmap", before: "importmap" do |app|
+        app.config.importmap.paths << root.join("config/importmap.rb") if app.config.respond_to?(:importmap)
       end
 
       config.after_initialize do

@@ -60,6 +60,18 @@ class AppServer
       .map { |file| "== #{File.basename(file)}\n#{File.readlines(file).last(120).join}" }.join("\n")
   end
 
+  # @param pattern [Regexp] of a line
+  # @raise [RailsApp::Failed] where none comes
+  # @return [void]
+  def wait_for_log(pattern)
+    deadline = now + LIMIT
+    until logs.match?(pattern)
+      raise RailsApp::Failed, "no line like #{pattern.inspect} in the log:\n#{logs}" if now > deadline
+
+      sleep 0.05
+    end
+  end
+
   private
 
   def now

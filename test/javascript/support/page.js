@@ -52,6 +52,16 @@ export class Timers {
 }
 
 // Action Cable's consumer, as far as the wrapper touches it.
+class Subscription {
+  constructor(channel, mixin) {
+    this.channel = channel
+    this.performed = []
+    Object.assign(this, mixin)
+  }
+
+  perform(action, data) { this.performed.push([action, data]) }
+}
+
 export class Cable {
   constructor() {
     this.url = "/cable"
@@ -60,7 +70,7 @@ export class Cable {
     this.subscriptions = {
       consumer,
       create(channel, mixin) {
-        const subscription = Object.assign({ channel, performed: [], perform(...args) { this.performed.push(args) } }, mixin)
+        const subscription = new Subscription(channel, mixin)
         consumer.created.push(subscription)
         return subscription
       },
