@@ -48,7 +48,8 @@ RSpec.describe "The guide's channel and page" do
     ask(page, "Two?")
     page.assert_selector("#chat-container .agent-response.complete", count: 2)
 
-    expect(shown(page)).to eq([["agent-response complete", words(120).join.strip], ["agent-response complete", "Goodbye."]])
+    whole = words(120).join.strip
+    expect(shown(page)).to eq([["agent-response complete", whole], ["agent-response complete", "Goodbye."]])
     expect(page).to have_no_selector("#current-response")
     # The conversation went on.
     expect(model.requests.last.json[:messages].map { |message| message[:role] }).to eq(%w[system user assistant user])
@@ -80,7 +81,8 @@ RSpec.describe "The guide's channel and page" do
     page.assert_selector(".agent-response.complete", text: "It is blue.")
 
     expect(shown(page)).to eq([["agent-response complete", "It is blue."], ["tool-indicator", "🔧 Using weather..."]])
-    expect(model.requests.last.json[:messages].last).to include(role: "tool", content: "blue over Rome, asked by User 1")
+    expect(model.requests.last.json[:messages].last)
+      .to include(role: "tool", content: "blue over Rome, asked by User 1")
   end
 
   it "shows an error once, and answers the next question" do

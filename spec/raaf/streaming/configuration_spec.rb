@@ -54,7 +54,8 @@ RSpec.describe RAAF::Streaming::Configuration do
     ca_file: [[nil, __FILE__], ["/nowhere/ca.pem", 1]],
     proxy: [[nil, false, "http://proxy:3128", "https://proxy"], [true, "socks5://proxy:1080", "proxy:3128", "", "http://"]],
     context_in_instructions: [[true, false], [nil]],
-    partial_arguments: [[true, false], [nil, :live]]
+    partial_arguments: [[true, false], [nil, :live]],
+    disconnect_grace: [[0, 30, 0.5], [-1, nil]]
   }.each do |name, (good, bad)|
     good.each do |value|
       it "takes #{value.inspect} as #{name}" do

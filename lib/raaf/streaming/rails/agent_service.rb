@@ -27,8 +27,8 @@ module RAAF
       attr_reader :session_id
 
       # @param user [#id] whose questions they are
-      # @param session_id [String] of the conversation: with the setting conversation_store the same one goes on where it
-      #   stood
+      # @param session_id [String] of the conversation: with the setting conversation_store the same one goes on where
+      #   it stood
       def initialize(user:, session_id: SecureRandom.uuid)
         @user = user
         @session_id = session_id

@@ -2,8 +2,8 @@
 
 module RAAF
   module Streaming
-    # Makes of an {AgentService} one that broadcasts the chunks itself, to `agent_<user id>` and in the form of the guide's
-    # AgentChannel, and that returns when the answer is there: for jobs, the console, and specs.
+    # Makes of an {AgentService} one that broadcasts the chunks itself, to `agent_<user id>` and in the form of the
+    # guide's AgentChannel, and that returns when the answer is there: for jobs, the console, and specs.
     #
     # @example
     #   class StreamingAgentService < AgentService

@@ -2,8 +2,8 @@
 
 module RAAF
   module Streaming
-    # Answers whose readers have gone: each goes on for a while, since a reload of the page and a lost connection look the
-    # same as a user who has had enough.
+    # Answers whose readers have gone: each goes on for a while, since a reload of the page and a lost connection look
+    # the same as a user who has had enough.
     #
     # It knows of this process only.
     #

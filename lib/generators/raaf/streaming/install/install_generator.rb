@@ -27,12 +27,14 @@ module RAAF
         # The first line of files that are wholly ours, by which destroy knows them where Rails makes some too.
         MARK = "# Made by raaf:streaming:install."
 
+        # What a connection gets.
         INCLUDED = <<-RUBY
     # Finds the user as Devise, Rails' own authentication or session[:user_id] knows them, and turns strangers away. If
     # you know yours otherwise, define a private method find_user: see RAAF::Streaming::UserConnection.
     include RAAF::Streaming::UserConnection
         RUBY
 
+        # What the model User gets, where it is asked for.
         SAFE_USER = <<-RUBY
   # What others may see of a user: broadcasts carry users as JSON, and without this every column.
   def as_json(options = nil)
@@ -42,34 +44,52 @@ module RAAF
         RUBY
 
         # Every setting with its explanation.
+        #
+        # @return [void]
         def create_initializer
           template "initializer.rb.tt", "config/initializers/raaf_streaming.rb"
         end
 
+        # The class that the guide's channel inherits from.
+        #
+        # @return [void]
         def create_channel
           own_file "application_cable_channel.rb.tt", "app/channels/application_cable/channel.rb"
         end
 
-        # Who is there.
+        # Who is at the other end.
+        #
+        # @return [void]
         def create_connection
           path = "app/channels/application_cable/connection.rb"
           return own_file("application_cable_connection.rb.tt", path) if ours_or_absent?(path)
-          return left("#{path} finds its user itself; the guide's channel needs current_user") if read(path).match?(/identified_by/)
+          if read(path).include?("identified_by")
+            return left("#{path} finds its user itself; the guide's channel needs current_user")
+          end
 
           inject_into_class path, "Connection", INCLUDED
         end
 
+        # Who answers.
+        #
+        # @return [void]
         def create_services
           template "agent_service.rb.tt", "app/services/agent_service.rb", skip: true
           template "streaming_agent_service.rb.tt", "app/services/streaming_agent_service.rb", skip: true
           left "app/services/agent_service.rb says who answers: instructions, model, tools"
         end
 
+        # consumer.js, and how the browser finds it.
+        #
+        # @return [void]
         def create_javascript
           javascript.install
           javascript.left.each { |what| left(what) }
         end
 
+        # A page for the guide's streaming_chat.js.
+        #
+        # @return [void]
         def create_page
           return unless options[:page]
 
@@ -79,20 +99,28 @@ module RAAF
         end
 
         # Action Cable mounts itself, unless the application has told it not to.
+        #
+        # @return [void]
         def create_route
-          return left('Action Cable is not loaded: config/application.rb needs require "action_cable/engine"') unless cable?
+          return left('Action Cable is not loaded: require "action_cable/engine" in application.rb') unless cable?
           return if ::Rails.application.config.action_cable.mount_path
           return if behavior == :invoke && read("config/routes.rb").include?("ActionCable.server")
 
           route 'mount ActionCable.server, at: "/cable"'
         end
 
+        # What others may see of a user.
+        #
+        # @return [void]
         def create_safe_user
           return unless options[:safe_user]
 
           inject_into_class "app/models/user.rb", "User", SAFE_USER
         end
 
+        # What is left to do; or what is left to take away.
+        #
+        # @return [void]
         def finish
           return remove_empty_folders if behavior == :revoke
 

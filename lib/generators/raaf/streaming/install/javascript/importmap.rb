@@ -19,6 +19,8 @@ module RAAF
           # Where the application has not pinned it already.
           CABLE = %(pin "@rails/actioncable", to: "actioncable.esm.js" # for consumer.js\n)
 
+          PINNED = /^\s*pin\s*\(?\s*["']@rails\/actioncable["']/
+
           # @return [Boolean]
           def self.here?(root)
             File.file?(File.join(root, FILE))
@@ -43,8 +45,9 @@ module RAAF
 
           private
 
+          # By the application, that is: a line of ours is taken back by destroy.
           def pinned_already?
-            lines = File.readlines(File.join(@generator.destination_root, FILE)).grep(/^\s*pin\s*\(?\s*["']@rails\/actioncable["']/)
+            lines = File.readlines(File.join(@generator.destination_root, FILE)).grep(PINNED)
             lines.any? && !lines.include?(CABLE)
           end
         end
