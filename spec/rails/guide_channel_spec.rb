@@ -5,28 +5,6 @@
 RSpec.describe "The guide's channel and page" do
   include_context "with the guide's application"
 
-  def open_chat(user = 1)
-    open_browser.tap do |page|
-      page.visit("/sign_in/#{user}")
-      page.assert_text("Chat")
-      page.assert_selector("#send-button")
-    end
-  end
-
-  def ask(page, question)
-    page.fill_in("message-input", with: question)
-    page.click_button("send-button")
-  end
-
-  # What is in the chat, from above: [class, text].
-  def shown(page)
-    page.all("#chat-container > div", wait: 0).map { |element| [element[:class], element.text(:all)] }
-  end
-
-  def words(count)
-    Array.new(count) { |i| "word#{i} " }
-  end
-
   it "is byte for byte the guide's" do
     %w[app/channels/agent_channel.rb app/javascript/streaming_chat.js].each do |path|
       expect(File.read(Guide::PATH)).to include(server.app.read(path))

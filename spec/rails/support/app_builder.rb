@@ -110,6 +110,8 @@ module AppBuilder
     PASTED.each { |path| app.write(path, Guide.file(path)) } if Guide.here?
     app.replace("spec/rails_helper.rb", "# Rails.root.glob('spec/support", "Rails.root.glob('spec/support")
     app.write(".rspec", "--require rails_helper\n")
+    app.replace("config/initializers/raaf_streaming.rb", "config.chunk_buffer_size = 50",
+      "config.chunk_buffer_size = Integer(ENV.fetch(\"CHUNK_BUFFER_SIZE\", \"50\"))")
     app.replace("config/routes.rb", "Rails.application.routes.draw do\n",
       "Rails.application.routes.draw do\n  get \"sign_in/:id\" => \"sessions#create\"\n")
     %w[development test].each { |env| app.rails("db:migrate", env: {"RAILS_ENV" => env}) }
