@@ -50,7 +50,12 @@ module RAAF
 
       # The browser's side, for applications with an asset pipeline and importmap-rails.
       initializer "raaf_streaming.assets" do |app|
-        app.config.assets.paths << root.join("app/javascript").to_s if app.config.respond_to?(:assets)
+        next unless app.config.respond_to?(:assets)
+
+        folder = root.join("app/javascript")
+        app.config.assets.paths << folder.to_s
+        # Sprockets serves only what it is told of; Propshaft serves all.
+        app.config.assets.precompile += Dir.glob("**/*.js", base: folder)
       end
 
       initializer "raaf_streaming.importmap", before: "importmap" do |app|
