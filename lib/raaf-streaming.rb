@@ -37,6 +37,9 @@ require_relative "raaf/streaming/resilient_runner"
 require_relative "raaf/streaming/orchestrator"
 require_relative "raaf/streaming/collaborative_session"
 
+# Only where Rails is, and comes first.
+require_relative "raaf/streaming/engine" if defined?(Rails::Engine)
+
 module RAAF
   # Test doubles cost an application nothing until it names them. Where the gem raaf-testing came first, its
   # MockProvider gains our methods.

@@ -130,6 +130,9 @@ module RAAF
       # @!attribute proxy
       #   @return [String, false, nil] an http or https URL; false: none; nil: the environment's http_proxy,
       #     https_proxy and no_proxy. SOCKS is not supported. Default nil.
+      # @!attribute disconnect_grace
+      #   @return [Numeric] seconds for which an answer goes on after its reader's connection was lost (with Rails, in
+      #     an AgentService); then it is ended, unless the reader has come back. Default 30.
       # @!attribute context_in_instructions
       #   @return [Boolean] whether `context:` is added to instructions that are a String. Default true.
       # @!attribute partial_arguments

@@ -107,6 +107,7 @@ module RAAF
           }),
         Key.new(:proxy, nil, "nil, false, or an http or https URL (SOCKS is not supported)",
           ->(value) { value.nil? || value == false || (value.is_a?(String) && HTTP_PROXY.call(value)) }),
+        Key.new(:disconnect_grace, 30, "a number of seconds from 0 up", SECONDS_FROM_ZERO),
         Key.new(:context_in_instructions, true, "true or false", BOOLEAN),
         Key.new(:partial_arguments, false, "true or false", BOOLEAN)
       ].to_h { |key| [key.name, key] }.freeze

@@ -152,7 +152,7 @@ module RAAF
           tools = @tools or return
           until tools.settled? || interrupted?
             left = deadline && (deadline - now)
-            outcome = tools.take(left)
+            outcome = Streaming.while_waiting { tools.take(left) }
             next tool_chunks(outcome).each(&block) if outcome
             return false if left && left <= 0
           end
@@ -263,6 +263,7 @@ module RAAF
         # At most once.
         def finish(result: nil, error: nil)
           @lock.synchronize { finish_under_lock(result: result, error: error) unless finished? }
+          report
         end
 
         def finish_under_lock(result: nil, error: nil)
