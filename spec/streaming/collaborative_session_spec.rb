@@ -336,6 +336,14 @@ RSpec.describe RAAF::Streaming::CollaborativeSession do
       expect(server.requests).to eq([])
     end
 
+    it "are the same whether their id is a number, or came as a String" do
+      server.script(deltas: ["Hi Ann"])
+      session.add_participant(ann)
+      expect(session.submit({id: "1"}, "Hi").wait.participant.to_h).to eq({id: 1, name: "Ann"})
+      expect(words_asked).to eq(["Ann: Hi"])
+      expect(session.remove_participant({"id" => "1"}).participants).to eq([])
+    end
+
     it "who have left get nothing more, and what they said is answered" do
       gate = held_answer("One")
       server.script(deltas: ["Bye Bob"])

@@ -48,7 +48,7 @@ module RAAF
         @session_id = session_id
         @options = options
         @timeout, @agent_timeout = settings.values_at(:timeout, :agent_timeout)
-        @plan = plan(*settings.values_at(:max_parallel, :on_error))
+        @plan = plan(settings.fetch(:max_parallel), settings.fetch(:on_error))
         @completion = Completion.new
         @lock = Mutex.new # covers the rest, but for @stop
         @running = {} # name => AgentRun
@@ -68,7 +68,7 @@ module RAAF
         seconds = @timeout
         @timer = Timers.after(seconds) { stop(timed_out(seconds)) } if seconds
         tell(:workflow_started, {workflow_type: type}, message: @request, type: type)
-        @plan.begin
+        @plan.start
         self
       end
 
@@ -156,9 +156,8 @@ module RAAF
         Timers.cancel(@timer)
         result = Result.new(workflow_id: id, type: type, final_output: output, results: @results, errors: @errors,
           error: @stop || error)
-        answers = result.answers.tap { |all| all.delete(Synthesis::NAME) if type == :parallel }
         tell(:workflow_complete, frame_of(result), status: result.status, final_result: result.final_output,
-          agent_results: answers, errors: result.errors, error: result.error)
+          agent_results: result.answers, errors: result.errors, error: result.error)
         @completion.set(result)
       end
 
