@@ -1,66 +1,50 @@
 /*
  * RAAF::Streaming::EventBus, the hot part: from an emit to the handlers' queues.
  *
- * Which handlers an event has is worked out in Ruby, once a type, and kept as a frozen Array (a
- * snapshot): an emit runs through the one it found, whatever `on` and `off` do meanwhile.
+ * Which handlers a type of event has is worked out in Ruby, once, and kept as a frozen Array (a
+ * snapshot): an emit goes through the one it found, whatever `on` and `off` do meanwhile.
  */
 #include "rb_event_bus.h"
 
 #include "core/result_code.h"
-#include "core/rounds.h"
 
 #include <pthread.h>
 
-#define MOST_SNAPSHOTS 1000 /* types of events an application has; more are made up, and forgotten */
-
-typedef struct bus {
-    VALUE snapshots;  /* {type => frozen Array of Subscriptions} */
-    VALUE middleware; /* frozen Array of callables */
-    raaf_rounds_t rounds;
-    rb_raaf_bus_counts_t counts;
-    unsigned generation;
-    long drainers; /* threads and fibers that wait for a round */
-    bool closed;
-} bus_t;
+#define MOST_SNAPSHOTS 1000 /* types that an application has; where there are more, they are made up */
 
 unsigned rb_raaf_generation;
 static VALUE cBus;
 static ID id_call, id_find_handlers, id_deliver_late;
 
 static void bus_mark(void *data) {
-    bus_t *bus = data;
+    rb_raaf_bus_t *bus = data;
     rb_gc_mark_movable(bus->snapshots);
+    rb_gc_mark_movable(bus->last_type);
+    rb_gc_mark_movable(bus->last_handlers);
     rb_gc_mark_movable(bus->middleware);
 }
 
 static void bus_compact(void *data) {
-    bus_t *bus = data;
+    rb_raaf_bus_t *bus = data;
     bus->snapshots = rb_gc_location(bus->snapshots);
+    bus->last_type = rb_gc_location(bus->last_type);
+    bus->last_handlers = rb_gc_location(bus->last_handlers);
     bus->middleware = rb_gc_location(bus->middleware);
 }
 
-static void bus_free(void *data) {
-    bus_t *bus = data;
-    raaf_rounds_free(&bus->rounds);
-    xfree(bus);
-}
-
 static size_t bus_size(const void *data) {
-    const bus_t *bus = data;
-    return sizeof *bus + raaf_rounds_memory(&bus->rounds);
+    return sizeof(rb_raaf_bus_t);
 }
 
 static const rb_data_type_t bus_type = {
     .wrap_struct_name = "RAAF::Streaming::EventBus",
-    .function = {bus_mark, bus_free, bus_size, bus_compact},
+    .function = {bus_mark, RUBY_TYPED_DEFAULT_FREE, bus_size, bus_compact},
     .flags = RUBY_TYPED_FREE_IMMEDIATELY | RUBY_TYPED_WB_PROTECTED,
 };
 
-static bus_t *get(VALUE self) {
-    bus_t *bus = rb_check_typeddata(self, &bus_type);
-    if (bus->generation != rb_raaf_generation) { /* what is on its way is the parent's */
-        raaf_rounds_reset(&bus->rounds);
-        bus->counts.queued = 0;
+rb_raaf_bus_t *rb_raaf_bus_get(VALUE self) {
+    rb_raaf_bus_t *bus = RTYPEDDATA_DATA(self);
+    if (bus->generation != rb_raaf_generation) {
         bus->drainers = 0;
         bus->generation = rb_raaf_generation;
     }
@@ -68,30 +52,13 @@ static bus_t *get(VALUE self) {
 }
 
 static VALUE bus_alloc(VALUE class) {
-    bus_t *bus;
-    VALUE self = TypedData_Make_Struct(class, bus_t, &bus_type, bus);
+    rb_raaf_bus_t *bus;
+    VALUE self = TypedData_Make_Struct(class, rb_raaf_bus_t, &bus_type, bus);
     bus->generation = rb_raaf_generation;
-    bus->snapshots = bus->middleware = Qnil;
-    if (raaf_rounds_init(&bus->rounds) != RAAF_OK) rb_raaf_raise_code(RAAF_NO_MEMORY, "a bus");
+    bus->snapshots = bus->last_type = bus->last_handlers = bus->middleware = Qnil;
     RB_OBJ_WRITE(self, &bus->snapshots, rb_hash_new());
     RB_OBJ_WRITE(self, &bus->middleware, rb_obj_freeze(rb_ary_new()));
     return self;
-}
-
-rb_raaf_bus_counts_t *rb_raaf_bus_counts(VALUE self) {
-    return &get(self)->counts;
-}
-
-void rb_raaf_bus_enter(VALUE self, VALUE event) {
-    bus_t *bus = get(self);
-    bus->counts.queued++;
-    raaf_rounds_enter(&bus->rounds, rb_raaf_event_get(event)->round);
-}
-
-bool rb_raaf_bus_leave(VALUE self, VALUE event) {
-    bus_t *bus = get(self);
-    bus->counts.queued--;
-    return raaf_rounds_leave(&bus->rounds, rb_raaf_event_get(event)->round) && bus->drainers > 0;
 }
 
 /*
@@ -106,10 +73,16 @@ static VALUE find_handlers(VALUE self, VALUE snapshots, VALUE type) {
     return handlers;
 }
 
-static VALUE handlers_for(VALUE self, VALUE type) {
-    VALUE snapshots = get(self)->snapshots;
+static VALUE handlers_for(VALUE self, rb_raaf_bus_t *bus, VALUE type) {
+    if (type == bus->last_type) return bus->last_handlers;
+    VALUE snapshots = bus->snapshots;
     VALUE handlers = rb_hash_lookup2(snapshots, type, Qundef);
-    return handlers == Qundef ? find_handlers(self, snapshots, type) : handlers;
+    if (handlers == Qundef) handlers = find_handlers(self, snapshots, type);
+    if (snapshots == bus->snapshots) {
+        RB_OBJ_WRITE(self, &bus->last_type, type);
+        RB_OBJ_WRITE(self, &bus->last_handlers, handlers);
+    }
+    return handlers;
 }
 
 /* Returns whether the event may go on. */
@@ -123,12 +96,11 @@ static bool pass_middleware(VALUE middleware, VALUE event) {
 }
 
 /*
- * Who has a full queue comes last, so that nobody else has to wait for that one. What happened to be
- * known here when an event was emitted, and has to be known where it is handled, would be taken
- * along in the event, and put in place round call_handler (rb_subscription.c).
+ * Those with full queues come last, so that nobody else has to wait for them. (Something that is
+ * known where an event is emitted, and has to be known where it is handled, would be taken along in
+ * the event, and put in place by call_handler in rb_subscription.c.)
  */
-static void deliver(VALUE self, VALUE event) {
-    VALUE handlers = handlers_for(self, rb_raaf_event_get(event)->type);
+static void deliver(VALUE self, VALUE handlers, VALUE event) {
     VALUE late = Qnil;
     for (long i = 0; i < RARRAY_LEN(handlers); i++) {
         VALUE subscription = RARRAY_AREF(handlers, i);
@@ -143,72 +115,60 @@ static void deliver(VALUE self, VALUE event) {
 /* emit(type, payload = {}), or with keywords as the payload. Returns the Event. */
 static VALUE bus_emit(int argc, VALUE *argv, VALUE self) {
     rb_check_arity(argc, 1, 2);
-    bus_t *bus = get(self);
+    rb_raaf_bus_t *bus = rb_raaf_bus_get(self);
     if (bus->closed) rb_raaf_raise("BusClosedError", "the event bus is closed");
     VALUE type = rb_raaf_event_type(argv[0]);
     VALUE event = rb_raaf_event_new(type, argc > 1 ? argv[1] : Qnil);
-    if (RARRAY_LEN(bus->middleware) && !pass_middleware(bus->middleware, event)) {
-        rb_obj_freeze(event);
-        return event;
-    }
-    rb_obj_freeze(event);
-    bus->counts.emitted++;
-    uint64_t round = rb_raaf_job_round(self);
-    rb_raaf_event_get(event)->round = round ? round : get(self)->rounds.current;
-    deliver(self, event);
+    bool stopped = RARRAY_LEN(bus->middleware) && !pass_middleware(bus->middleware, event);
+    RB_OBJ_FREEZE(event);
+    if (stopped) return event;
+    bus->emitted++;
+    deliver(self, handlers_for(self, bus, rb_raaf_event_get(event)->type), event);
     return event;
 }
 
 /* handlers_changed: what was found out is out of date. */
 static VALUE bus_handlers_changed(VALUE self) {
-    RB_OBJ_WRITE(self, &get(self)->snapshots, rb_hash_new());
+    rb_raaf_bus_t *bus = rb_raaf_bus_get(self);
+    RB_OBJ_WRITE(self, &bus->snapshots, rb_hash_new());
+    bus->last_type = bus->last_handlers = Qnil;
     return self;
 }
 
 static VALUE bus_add_middleware(VALUE self, VALUE callable) {
-    VALUE middleware = rb_ary_dup(get(self)->middleware);
+    rb_raaf_bus_t *bus = rb_raaf_bus_get(self);
+    VALUE middleware = rb_ary_dup(bus->middleware);
     rb_ary_push(middleware, callable);
-    RB_OBJ_WRITE(self, &get(self)->middleware, rb_obj_freeze(middleware));
+    RB_OBJ_WRITE(self, &bus->middleware, rb_obj_freeze(middleware));
     return self;
 }
 
-/* close_round: a round that is over when all is handled that was emitted so far, or nil: it is. */
-static VALUE bus_close_round(VALUE self) {
-    bus_t *bus = get(self);
-    uint64_t round;
-    if (raaf_rounds_close(&bus->rounds, &round) != RAAF_OK)
-        rb_raaf_raise_code(RAAF_NO_MEMORY, "a drain");
-    return raaf_rounds_over(&bus->rounds, round) ? Qnil : ULL2NUM(round);
-}
-
-static VALUE bus_round_over_p(VALUE self, VALUE round) {
-    return raaf_rounds_over(&get(self)->rounds, NUM2ULL(round)) ? Qtrue : Qfalse;
-}
-
 static VALUE bus_drainers(VALUE self) {
-    return LONG2NUM(get(self)->drainers);
+    return LONG2NUM(rb_raaf_bus_get(self)->drainers);
 }
 
+/* A waiter that comes to itself in a forked child has been forgotten already. */
 static VALUE bus_count_drainer(VALUE self, VALUE by) {
-    get(self)->drainers += NUM2LONG(by);
+    rb_raaf_bus_t *bus = rb_raaf_bus_get(self);
+    bus->drainers += NUM2LONG(by);
+    if (bus->drainers < 0) bus->drainers = 0;
     return self;
 }
 
 static VALUE bus_end(VALUE self) {
-    get(self)->closed = true;
+    rb_raaf_bus_get(self)->closed = true;
     return self;
 }
 
 static VALUE bus_closed_p(VALUE self) {
-    return get(self)->closed ? Qtrue : Qfalse;
+    return rb_raaf_bus_get(self)->closed ? Qtrue : Qfalse;
 }
 
-/* counts: [emitted, queued, handled, failed, dropped] */
+/* counts: [emitted, handled, failed, dropped] */
 static VALUE bus_counts(VALUE self) {
-    const rb_raaf_bus_counts_t *counts = rb_raaf_bus_counts(self);
-    return rb_ary_new_from_args(5, ULL2NUM(counts->emitted), ULL2NUM(counts->queued),
-                                ULL2NUM(counts->handled), ULL2NUM(counts->failed),
-                                ULL2NUM(counts->dropped));
+    const rb_raaf_bus_t *bus = rb_raaf_bus_get(self);
+    return rb_ary_new_from_args(4, ULL2NUM(bus->emitted), ULL2NUM(bus->handled),
+                                ULL2NUM(bus->failed), ULL2NUM(bus->dropped));
 }
 
 static void after_fork_in_child(void) {
@@ -229,8 +189,6 @@ void rb_raaf_init_event_bus(void) {
     rb_define_method(cBus, "closed?", bus_closed_p, 0);
     rb_define_private_method(cBus, "handlers_changed", bus_handlers_changed, 0);
     rb_define_private_method(cBus, "add_middleware", bus_add_middleware, 1);
-    rb_define_private_method(cBus, "close_round", bus_close_round, 0);
-    rb_define_private_method(cBus, "round_over?", bus_round_over_p, 1);
     rb_define_private_method(cBus, "drainers", bus_drainers, 0);
     rb_define_private_method(cBus, "count_drainer", bus_count_drainer, 1);
     rb_define_private_method(cBus, "end_it", bus_end, 0);

@@ -11,4 +11,7 @@
 
 uint64_t raaf_clock_now(void);
 
+/* The same clock, read more cheaply where the system can: a few milliseconds late. */
+uint64_t raaf_clock_coarse(void);
+
 #endif

@@ -4,6 +4,7 @@ require_relative "native"
 require_relative "notifications"
 require_relative "thread_pool"
 require_relative "timers"
+require_relative "event_bus/drain"
 require_relative "event_bus/event"
 require_relative "event_bus/job"
 require_relative "event_bus/subscription"
@@ -22,7 +23,7 @@ module RAAF
     #
     # **Delivery**, of a bus and, where it says so, of a handler:
     #
-    # * `:ordered` (the default): on the threads of a pool. An emit does not wait. A handler gets the events in the order
+    # * `:ordered` (the default): on the threads of a pool; emit does not wait. A handler gets the events in the order
     #   in which they were emitted, one at a time.
     # * `:parallel`: likewise, but up to {MOST_PARALLEL} events of the handler are handled at once, in no order.
     # * `:inline`: on the emitter's thread, before emit returns.
@@ -31,22 +32,23 @@ module RAAF
     # says what becomes of the next event:
     #
     # * `:block` (the default): emit waits until there is room; under a Fiber scheduler other fibers run meanwhile. The
-    #   other handlers get the event at once. An emit in a handler waits as well, so that a slow handler slows down those
-    #   who work for it, unless it would wait for itself: a handler that emits to itself, or to one that waits for it. It
-    #   may fill the queue to twice its size instead; beyond that it gets a {Errors::QueueFullError}.
+    #   other handlers have got the event by then. An emit in a handler waits too, so that a slow handler slows down
+    #   those who work for it; but not where it would wait for itself: a handler that emits to itself, or to one that
+    #   waits for it. That one may fill the queue to twice its size, and beyond gets a {Errors::QueueFullError}.
     # * `:drop_oldest`: the event that has waited longest goes.
-    # * `:raise`: emit raises {Errors::QueueFullError} once the other handlers have the event.
+    # * `:raise`: emit raises {Errors::QueueFullError} once the other handlers have got the event.
     #
     # What was dropped or refused is counted ({#stats}).
     #
     # **Failures.** A handler that raises stops no other one, and gets the next event like any other. The error goes to
-    # whoever asked for it with {#on_error}, to ActiveSupport's subscribers of "event_error.raaf", and to the log where
-    # there is no {#on_error}.
+    # {#on_error}, or, where nobody asked for it there, to the log; and to ActiveSupport's subscribers of
+    # "event_error.raaf". What is no failure (Thread#kill, `exit`, `throw` out of an inline handler) takes its way.
     #
-    # An event that is interrupted on its way (Thread#kill, Timeout) while emit waits for room has reached the handlers
-    # with room, and not those without.
+    # **Interrupts.** An emit that is interrupted (Thread#kill, Timeout) while it waits for room has reached the handlers
+    # with room, and not the others.
     #
-    # A forked child has the handlers, but not the events that waited: those are the parent's.
+    # **Forks.** A child has the handlers, but not the events that waited: those stay the parent's. At the exit of a
+    # process that emitted, handlers get {SHUTDOWN_SECONDS} for what waits.
     class EventBus
       # How events come to handlers.
       DELIVERIES = %i[ordered parallel inline].freeze
@@ -61,7 +63,7 @@ module RAAF
 
       # What a handler may raise without any harm to others.
       FAILURES = [StandardError, ScriptError, SystemStackError].freeze
-      # Longest sleep, in seconds, of who waits: it is woken when there is something to see. With no limit, async 2.24 on
+      # Longest sleep of who waits, in seconds; whoever has news for him wakes him. Without any limit async 2.24 on
       # Ruby 3.1 would lose a fiber.
       NAP = 10
       private_constant :FAILURES, :NAP
@@ -75,7 +77,8 @@ module RAAF
         @lock = Mutex.new # covers the lists, which are frozen, and changed by putting another one in their place
         @subscriptions = [].freeze
         @error_handlers = [].freeze
-        @drain_lock = Mutex.new
+        @drain_lock = Mutex.new # covers the rest
+        @drains = []
         @drained = ConditionVariable.new
       end
 
@@ -166,17 +169,16 @@ module RAAF
       # @return [Boolean] false: the time was over
       # @raise [ThreadError] in a handler of this bus that is not inline: it would wait for itself
       def drain(timeout = nil)
-        if Subscription.current&.bus.equal?(self)
+        if Job.current&.subscription&.bus.equal?(self)
           raise ThreadError, "drain was called by a handler of the bus: it would wait for itself"
         end
 
-        round = close_round or return true
         deadline = timeout && (Timers.now + timeout)
-        ThreadPool.handlers.stand_aside { wait_for(round, deadline) }
+        ThreadPool.handlers.stand_aside { wait_for(Drain.new(@subscriptions), deadline) }
       end
 
-      # From now on emit raises {Errors::BusClosedError}, in handlers too. What waits is still handled ({#drain} waits for
-      # that), unless it is to be dropped.
+      # From now on emit raises {Errors::BusClosedError}, in handlers too. What waits is still handled ({#drain} tells
+      # when it has been), unless it is to be dropped. Closing twice changes nothing.
       #
       # @param drop [Boolean] whether to drop what waits
       # @return [self]
@@ -186,14 +188,37 @@ module RAAF
         self
       end
 
-      # @return [Hash{Symbol=>Integer}] emitted: events that no middleware has stopped; handlers: those there are now;
-      #   and summed over all handlers there have been, queued: events that wait or are being handled, handled, failed:
-      #   those of them whose handler raised, dropped: those that were dropped or refused for want of room, or taken away
-      #   by {#off} or {#close}
+      # @!method closed?
+      #   @return [Boolean]
+
+      # @!method emit(type, payload = {})
+      #   Tells the handlers of this type, in the order in which they were added. Does not wait for them (see above).
+      #
+      #   @example
+      #     bus.emit(:agent_complete, agent: "Writer", result: "…")
+      #   @param type [Symbol, String] a String is the same as its Symbol
+      #   @param payload [Hash, Object] or as keywords; the very object is what handlers get
+      #   @return [Event]
+      #   @raise [TypeError] for a type that is neither
+      #   @raise [Errors::BusClosedError] after {#close}
+      #   @raise [Errors::QueueFullError] see above
+      #   @raise [ThreadError] where the process takes no new threads and there is none for a handler
+      #   @raise [StandardError] what middleware raised
+
+      # Counts, over all handlers there have been but for the first two:
+      #
+      # * handlers: those there are now
+      # * queued: events that wait in their queues
+      # * emitted: events that no middleware has stopped
+      # * handled: calls of handlers, also those that failed
+      # * failed: calls of handlers that raised
+      # * dropped: events that never came to a handler: for want of room, or because it was taken off first
+      #
+      # @return [Hash{Symbol=>Integer}]
       def stats
-        emitted, queued, handled, failed, dropped = counts
-        {emitted: emitted, handlers: @subscriptions.count(&:active?), queued: queued, handled: handled, failed: failed,
-         dropped: dropped}
+        emitted, handled, failed, dropped = counts
+        {handlers: @subscriptions.count(&:active?), queued: @subscriptions.sum(&:queued), emitted: emitted,
+         handled: handled, failed: failed, dropped: dropped}
       end
 
       # @return [Integer] events that never came to a handler (see {#stats})
@@ -224,7 +249,7 @@ module RAAF
         end
       end
 
-      # A round may be over.
+      # A drain may be over.
       #
       # @return [void]
       # @api private
@@ -256,23 +281,19 @@ module RAAF
       end
 
       def take_off(subscription)
-        found = false
-        change do |all|
-          found = all.include?(subscription)
-          all - [subscription]
-        end
+        found = @subscriptions.include?(subscription) && subscription.active?
         subscription.stop if found
+        change { |all| all }
         found
       end
 
       def take_off_type(type, handler)
         found = []
         change do |all|
-          found = all.select { |one| one.given?(type, handler) }
+          found = all.select { |one| one.active? && one.given?(type, handler) }
           found.each { |one| one.give_up(type) }
-          all.reject { |one| one.types.empty? }
+          all
         end
-        found.each { |one| one.stop if one.types.empty? }
         !found.empty?
       end
 
@@ -290,24 +311,34 @@ module RAAF
                                       "(queue_size: #{refused.first.queue_size})"
       end
 
-      # Called by emit: the handler has got its only event.
-      def spent(_subscription)
+      # Called by emit: a handler has got its only event.
+      def spent
         change { |all| all }
       end
 
-      def wait_for(round, deadline)
-        count_drainer(1)
+      # Called by emit while somebody waits in drain: what a handler emits is waited for like the event it handles.
+      def follow(subscription)
+        job = Job.current or return
         @drain_lock.synchronize do
-          until round_over?(round)
+          @drains.each { |drain| drain.follow(job.subscription, job.number, subscription) }
+        end
+      end
+
+      def wait_for(drain, deadline)
+        @drain_lock.synchronize do
+          @drains << drain
+          count_drainer(1)
+          until drain.over?
             left = deadline ? deadline - Timers.now : NAP
-            return false if left <= 0
+            break if left <= 0
 
             @drained.wait(@drain_lock, [left, NAP].min)
           end
+          drain.over?
+        ensure
+          @drains.delete(drain)
+          count_drainer(-1)
         end
-        true
-      ensure
-        count_drainer(-1)
       end
 
       def log(who, error)

@@ -10,15 +10,33 @@ module RAAF
 
     class << self
       # Ends all streams of this process (each gets its terminal `:error` chunk, a retryable CancelledError) and the
-      # native thread. A later stream starts a new one. Called at exit; call it yourself where a process goes on
-      # without streaming.
+      # native thread. A later stream starts a new one. What has been told to callbacks and to handlers of events is
+      # handled to its end. Called at exit; call it yourself where a process goes on without streaming.
       #
-      # @param timeout [Numeric] seconds to wait for the native thread
+      # @param timeout [Numeric] seconds to wait for the native thread, for callbacks and for handlers, each
       # @return [Boolean] whether the thread has ended in that time; if not, nothing of it was freed
       def shutdown(timeout: SHUTDOWN_SECONDS)
         stopped = Reactor.stop(timeout)
         Dispatcher.shutdown(timeout)
+        ThreadPool.handlers.settle(timeout)
         stopped
+      end
+
+      # The exit hook is registered with a start and not when the gem is required, so that it runs before what was
+      # registered earlier (a test runner's own, which still streams). Of those there is one at a time, and another one
+      # where what runs after it starts the thread again. A child inherits it.
+      #
+      # @return [void]
+      # @api private
+      def register_exit_hook
+        return if @exit_hook
+
+        @exit_hook = true
+        at_exit do
+          @exit_hook = false
+          @exiting = true
+          shutdown
+        end
       end
 
       # @return [Boolean] whether the process is ending
@@ -44,20 +62,6 @@ module RAAF
         Reactor.set_options(backend.empty? ? nil : backend.to_sym, pipe, configuration.connection_pool_size)
         Reactor.wake_by_pipe = true if pipe
         register_exit_hook
-      end
-
-      # The exit hook is registered with a start and not when the gem is required, so that it runs before what was
-      # registered earlier (a test runner's own, which still streams). Of those there is one at a time, and another one
-      # where what runs after it starts the thread again. A child inherits it.
-      def register_exit_hook
-        return if @exit_hook
-
-        @exit_hook = true
-        at_exit do
-          @exit_hook = false
-          @exiting = true
-          shutdown
-        end
       end
     end
 

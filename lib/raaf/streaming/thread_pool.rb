@@ -55,6 +55,7 @@ module RAAF
         @threads = 0
         @idle = 0
         @away = 0 # threads whose job waits for other jobs
+        @through = ConditionVariable.new # with all jobs
       end
 
       # @return [Boolean] whether it belongs to this process
@@ -89,11 +90,27 @@ module RAAF
       def stand_aside(&wait)
         return wait.call unless inside?
 
-        aside(1)
-        begin
-          wait.call
+        Thread.handle_interrupt(Object => :never) do
+          aside(1)
+          Thread.handle_interrupt(Object => :immediate, &wait)
         ensure
           aside(-1)
+        end
+      end
+
+      # Waits until there is nothing to do. A job of the pool's own does not wait.
+      #
+      # @param seconds [Numeric] at most
+      # @return [Boolean] false: the time was over, or a job has asked
+      def settle(seconds)
+        return false if inside?
+
+        deadline = Timers.now + seconds
+        @lock.synchronize do
+          until quiet? || (left = deadline - Timers.now) <= 0
+            @through.wait(@lock, left)
+          end
+          quiet?
         end
       end
 
@@ -113,6 +130,10 @@ module RAAF
       end
 
       private
+
+      def quiet?
+        @jobs.empty? && @idle >= @threads
+      end
 
       # @return [Boolean] whether there has to be another thread, and may be
       def short?
@@ -147,6 +168,9 @@ module RAAF
         @lock.synchronize do
           @threads -= 1
           add_thread if here? && @idle < @jobs.size # a job ended its own thread
+          @through.broadcast if quiet?
+        rescue ThreadError
+          nil # the process is ending and takes no new threads
         end
       end
 
@@ -154,6 +178,7 @@ module RAAF
         @lock.synchronize do
           if @jobs.empty?
             @idle += 1
+            @through.broadcast if quiet?
             begin
               @added.wait(@lock, IDLE_SECONDS)
             ensure

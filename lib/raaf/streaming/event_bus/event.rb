@@ -58,7 +58,7 @@ module RAAF
         # @return [Time] with ActiveSupport and a `Time.zone` an ActiveSupport::TimeWithZone, as Time.current is
         def timestamp
           time = native_time
-          (Time.respond_to?(:zone) && Time.zone) ? time.in_time_zone : time
+          (::Time.respond_to?(:zone) && ::Time.zone) ? time.in_time_zone : time
         end
 
         # @return [Hash{Symbol=>Object}] type, payload, timestamp, id

@@ -31,7 +31,7 @@ module RAAF
           loop { break if !serve_some || ThreadPool.handlers.behind? }
         ensure
           again = leave
-          announce
+          subscription.bus.announce
           post_again if again
         end
 
@@ -42,11 +42,6 @@ module RAAF
           Thread.handle_interrupt(Object => :immediate) { subscription.bus.report(e, event, subscription) } if event
           true
         ensure
-          announce
-        end
-
-        def announce
-          subscription.announce
           subscription.bus.announce
         end
 

@@ -28,7 +28,8 @@ module RAAF
             one_of(WHEN_FULL, when_full, "when_full")
             return if queue_size.is_a?(Integer) && queue_size.between?(1, MOST_QUEUE_SIZE)
 
-            raise ArgumentError, "queue_size is a number of events from 1 to #{MOST_QUEUE_SIZE}, not #{queue_size.inspect}"
+            raise ArgumentError, "queue_size is a number of events from 1 to #{MOST_QUEUE_SIZE}, " \
+                                 "not #{queue_size.inspect}"
           end
 
           # @param handler [#call]
@@ -121,12 +122,7 @@ module RAAF
         # @api private
         def give_up(type)
           @wanted = @wanted&.without(type)
-        end
-
-        # @return [Boolean] whether it gets nothing any longer
-        # @api private
-        def over?
-          !active? && queued.zero?
+          stop unless @wanted
         end
 
         # It gets nothing any longer, and nobody has to wait for room.
@@ -162,6 +158,7 @@ module RAAF
 
         # Called where there is something in the queue, or will be, and not enough jobs are out.
         def schedule
+          Streaming.register_exit_hook
           Thread.handle_interrupt(Object => :never) do
             job = take_job
             post(job) if job
@@ -177,18 +174,18 @@ module RAAF
 
         # @return [Boolean] false: it would never end
         def wait_for_room(event)
-          Waits.wait(Subscription.current, self) do
+          Waits.wait(Job.current&.subscription, self) do
             ThreadPool.handlers.stand_aside { enter(event) }
           end
         end
 
         def enter(event)
           count_waiter(1)
-          @lock.synchronize do
-            @room.wait(@lock, NAP) until offer(event, queue_size)
+          begin
+            @lock.synchronize { @room.wait(@lock, NAP) until offer(event, queue_size) }
+          ensure
+            count_waiter(-1)
           end
-        ensure
-          count_waiter(-1)
         end
       end
     end
