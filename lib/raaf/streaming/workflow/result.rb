@@ -64,8 +64,8 @@ module RAAF
           final_output
         end
 
-        # @return [Hash{Object=>String}] what the agents have answered, by their names; in a parallel workflow without what
-        #   was made of that
+        # @return [Hash{Object=>String}] what the agents have answered, by their names; in a parallel workflow without
+        #   what was made of that
         def answers
           answered = (type == :parallel) ? results.except(Synthesis::NAME) : results
           answered.transform_values(&:final_output)
