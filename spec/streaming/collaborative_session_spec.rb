@@ -272,12 +272,35 @@ RSpec.describe RAAF::Streaming::CollaborativeSession do
       server.script(deltas: ["Again"])
       first = gone.submit(ann, "Hi")
       hold.pop
-      without_log do
-        RAAF::Streaming.shutdown(timeout: 0.05)
-        expect(gone.submit(ann, "Still there?").result.text).to eq("Again")
-      end
+      cut_off
+      expect(gone.submit(ann, "Still there?").result.text).to eq("Again")
       expect(first.status).to eq(:cancelled)
     end
+  end
+
+  it "goes on though whoever has submitted a message is interrupted before it is asked" do
+    held, hold = Queue.new, Queue.new
+    slow = ->(_, frame) { (held << true) && hold.pop if frame[:event] == :answer_started && held.empty? }
+    session = described_class.new(session_id: 7, agent: agent(:host), broadcaster: slow).add_participant(ann)
+    server.script(deltas: ["Here."])
+    submitter = Thread.new { session.submit(ann, "Anybody?") }
+    held.pop
+    lost = session.current
+    held << true # so that it holds nobody else
+    submitter.kill.join
+    expect(lost.wait.status).to eq(:cancelled)
+    expect(session.submit(ann, "Hello?").result.text).to eq("Here.")
+  end
+
+  it "has the answer though a shutdown cuts off the last frame of it" do
+    held, hold = Queue.new, Queue.new
+    slow = ->(_, frame) { (held << true) && hold.pop if frame[:chunk_type] == :complete }
+    session = described_class.new(session_id: 7, agent: agent(:host), broadcaster: slow).add_participant(ann)
+    server.script(deltas: ["Here."])
+    message = session.submit(ann, "Anybody?")
+    held.pop
+    cut_off
+    expect(message.result.text).to eq("Here.")
   end
 
   describe "limits" do

@@ -394,8 +394,36 @@ RSpec.describe RAAF::Streaming::Orchestrator do
       work.on(:agent_response, delivery: :inline) { (held << true) && hold.pop }
       workflow = work.start("Hi")
       held.pop
-      without_log { RAAF::Streaming.shutdown(timeout: 0.05) && workflow.wait }
+      cut_off
       expect(workflow.result.error).to have_attributes(class: RAAF::Errors::CancelledError)
+    end
+
+    it "comes though an agent's own code ends the thread that is to begin it" do
+      answer(answers)
+      lost = agent(:b, instructions: ->(_) { Thread.exit })
+      work = orchestrator(:a).add_agent(:b, lost)
+      callback_fails do
+        expect(work.run("Hi")).to have_attributes(status: :cancelled, answers: {a: "One."})
+      end
+    end
+
+    it "comes though a broadcaster ends its thread" do
+      answer(answers)
+      deadly = ->(_, frame) { Thread.exit if frame[:type] == "agent_complete" }
+      work = described_class.new(broadcaster: deadly).add_agent(:a, agent(:a)).add_agent(:b, agent(:b))
+      callback_fails do
+        expect(work.run("Hi")).to have_attributes(status: :cancelled, answers: {a: "One."})
+      end
+    end
+
+    it "comes though streaming is shut down while a broadcaster is held" do
+      answer(answers)
+      held, hold = Queue.new, Queue.new
+      slow = ->(_, frame) { (held << true) && hold.pop if frame[:type] == "agent_complete" }
+      workflow = described_class.new(broadcaster: slow).add_agent(:a, agent(:a)).start("Hi")
+      held.pop
+      cut_off
+      expect(workflow.result).to have_attributes(status: :cancelled, answers: {a: "One."})
     end
 
     it "is refused to a callback that would wait for it" do

@@ -230,20 +230,28 @@ module RAAF
           queue_size: @queue.size)
       end
 
-      # Begins the next answer, unless one is on its way.
+      # Begins the next answer, unless one is on its way. Who is interrupted here, by a Timeout, say, leaves it ended,
+      # and not on its way for ever.
       def advance
-        message, run, frame = @lock.synchronize do
-          next if @message || !(following = @queue.shift)
-
-          following.start_answer
-          @message = following
-          [following, @run = run_for(following), event(:answer_started, **about(following))]
-        end
-        return unless message
+        run = nil #: AgentRun?
+        message, frame = Thread.handle_interrupt(Object => :never) { take_next { |taken| run = taken } }
+        return unless message && run
 
         send_frames(frame)
         run.start([{role: "user", content: message.content}], context: context_of(message.participant),
           user_id: message.participant.id)
+      ensure
+        run&.give_up
+      end
+
+      def take_next
+        @lock.synchronize do
+          message = (@queue.shift unless @message) or next
+          message.start_answer
+          @message = message
+          yield @run = run_for(message)
+          [message, event(:answer_started, **about(message))]
+        end
       end
 
       def run_for(message)

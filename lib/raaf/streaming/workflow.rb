@@ -142,6 +142,8 @@ module RAAF
         tell(:agent_starting, {agent: name}, agent: name, message: message)
         run.stop if stopped?
         run.start(message, **@options)
+      ensure
+        run&.give_up
       end
 
       # There is nothing more to do. Called by the plan, once.
@@ -158,7 +160,8 @@ module RAAF
           error: @stop || error)
         tell(:workflow_complete, frame_of(result), status: result.status, final_result: result.final_output,
           agent_results: result.answers, errors: result.errors, error: result.error)
-        @completion.set(result)
+      ensure
+        @completion.set(result) if result
       end
 
       private
@@ -186,7 +189,20 @@ module RAAF
         Errors::TimeoutError.new("the workflow took longer than #{seconds} s", phase: :total)
       end
 
+      # However it is left, the workflow goes on or comes to its end: otherwise who waits would wait for ever.
       def agent_ended(name, result, error)
+        through = false
+        note(name, result, error)
+        @plan.ended(name, result, error)
+        through = true
+      rescue *AgentRun::FAILURES => e
+        through = true
+        break_off(e)
+      ensure
+        break_off(Errors::CancelledError.new("the thread that ran it was ended", reason: :cancelled)) unless through
+      end
+
+      def note(name, result, error)
         @lock.synchronize do
           @running.delete(name)
           result ? @results[name] = result : @errors[name] = error
@@ -197,9 +213,11 @@ module RAAF
         else
           tell(:agent_error, {agent: name, error: error.message}, agent: name, error: error)
         end
-        @plan.ended(name, result, error)
-      rescue *AgentRun::FAILURES => e
-        finish(nil, e) # otherwise whoever waits would wait for ever
+      end
+
+      def break_off(error)
+        stop(error)
+        finish(nil, error)
       end
 
       # A stream that begins now would start all anew.

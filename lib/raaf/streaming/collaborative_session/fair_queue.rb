@@ -32,10 +32,11 @@ module RAAF
 
         # @return [Message, nil] the next one
         def shift
-          key, messages = @waiting.shift
-          return unless messages
+          key, messages = @waiting.first
+          return unless key && messages
 
           @size -= 1
+          @waiting.delete(key) # and behind the others again
           messages.shift.tap { @waiting[key] = messages unless messages.empty? }
         end
 
