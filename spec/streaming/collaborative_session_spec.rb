@@ -272,12 +272,35 @@ RSpec.describe RAAF::Streaming::CollaborativeSession do
       server.script(deltas: ["Again"])
       first = gone.submit(ann, "Hi")
       hold.pop
-      without_log do
-        RAAF::Streaming.shutdown(timeout: 0.05)
-        expect(gone.submit(ann, "Still there?").result.text).to eq("Again")
-      end
+      cut_off
+      expect(gone.submit(ann, "Still there?").result.text).to eq("Again")
       expect(first.status).to eq(:cancelled)
     end
+  end
+
+  it "goes on though whoever has submitted a message is interrupted before it is asked" do
+    held, hold = Queue.new, Queue.new
+    slow = ->(_, frame) { (held << true) && hold.pop if frame[:event] == :answer_started && held.empty? }
+    session = described_class.new(session_id: 7, agent: agent(:host), broadcaster: slow).add_participant(ann)
+    server.script(deltas: ["Here."])
+    submitter = Thread.new { session.submit(ann, "Anybody?") }
+    held.pop
+    lost = session.current
+    held << true # so that it holds nobody else
+    submitter.kill.join
+    expect(lost.wait.status).to eq(:cancelled)
+    expect(session.submit(ann, "Hello?").result.text).to eq("Here.")
+  end
+
+  it "has the answer though a shutdown cuts off the last frame of it" do
+    held, hold = Queue.new, Queue.new
+    slow = ->(_, frame) { (held << true) && hold.pop if frame[:chunk_type] == :complete }
+    session = described_class.new(session_id: 7, agent: agent(:host), broadcaster: slow).add_participant(ann)
+    server.script(deltas: ["Here."])
+    message = session.submit(ann, "Anybody?")
+    held.pop
+    cut_off
+    expect(message.result.text).to eq("Here.")
   end
 
   describe "limits" do
@@ -334,6 +357,14 @@ RSpec.describe RAAF::Streaming::CollaborativeSession do
       expect { session.submit(bob, "Hi") }.to raise_error(ArgumentError, /takes no part/)
       expect { session.submit(ann, "") }.to raise_error(ArgumentError, /words/)
       expect(server.requests).to eq([])
+    end
+
+    it "are the same whether their id is a number, or came as a String" do
+      server.script(deltas: ["Hi Ann"])
+      session.add_participant(ann)
+      expect(session.submit({id: "1"}, "Hi").wait.participant.to_h).to eq({id: 1, name: "Ann"})
+      expect(words_asked).to eq(["Ann: Hi"])
+      expect(session.remove_participant({"id" => "1"}).participants).to eq([])
     end
 
     it "who have left get nothing more, and what they said is answered" do

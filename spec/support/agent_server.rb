@@ -47,6 +47,19 @@ module AgentServer
     names.to_h { |name| [name, agent(name)] }
   end
 
+  # Shuts streaming down while a callback is held, which is then cut off, and logged.
+  def cut_off
+    callback_fails { RAAF::Streaming.shutdown(timeout: 0.05) }
+  end
+
+  # Waits until it is logged that what the block has done has ended a callback.
+  def callback_fails
+    without_log do |log|
+      yield
+      eventually("the log") { log.string.include?("a callback of stream") }
+    end
+  end
+
   # Has all events of a bus noted at once.
   # @return [Queue] of events
   def record(bus)

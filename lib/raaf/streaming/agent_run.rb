@@ -26,6 +26,7 @@ module RAAF
         @lock = Mutex.new # covers whether it is over
         @over = false
         @stream = nil
+        @begun = false # or said to have failed
         @why = nil # it was stopped
       end
 
@@ -35,15 +36,23 @@ module RAAF
       def start(message, **options)
         raise Errors::CancelledError.new(reason: :cancelled) if @why
 
-        stream = @runner.stream(message, **options)
-        @stream = stream
+        stream = @stream = @runner.stream(message, **options)
         seconds = @timeout
         @timer = Timers.after(seconds) { stop(:timeout) } if seconds
         stream.cancel if @why
         stream.on { |chunk| take(chunk) }
+        @begun = true
       rescue *FAILURES => e
-        stream&.cancel
-        later { fail_with(e) }
+        fail_later(e)
+      end
+
+      # For an `ensure` round {#start}: a run that could not begin, since the thread was ended, comes to its end.
+      #
+      # @return [void]
+      def give_up
+        return if @begun
+
+        fail_later(Errors::CancelledError.new("the thread that was to begin it was ended", reason: :cancelled))
       end
 
       # Ends the request at once. A run that has ended is left as it is. Any thread, also in a signal handler.
@@ -63,7 +72,7 @@ module RAAF
         return unless stream&.finished? && !@over && !Dispatcher.inside? && stream.wait(0)
 
         begin
-          stream.result
+          finish(stream.result, nil)
         rescue Errors::Error => e
           fail_with(e)
         end
@@ -71,21 +80,25 @@ module RAAF
 
       private
 
-      # Not on the caller's thread, who may start the next one at the end of this one.
-      def later(&job)
-        ThreadPool.handlers.post(&job)
-      rescue ThreadError
-        yield # the process takes no new threads
-      end
-
       def take(chunk)
-        return @on_chunk.call(chunk) unless chunk.terminal?
-
         @on_chunk.call(chunk)
+        return unless chunk.terminal?
+
         chunk.complete? ? finish(@stream.result, nil) : finish(nil, named(chunk.exception))
       end
 
+      # Not on the caller's thread, who may start the next one at the end of this one.
+      def fail_later(error)
+        @begun = true
+        @stream&.cancel
+        ThreadPool.handlers.post { fail_with(error) }
+      rescue ThreadError
+        fail_with(error) # the process takes no new threads
+      end
+
       def fail_with(error)
+        return if @over
+
         @on_chunk.call(Chunk.error(error.message, exception: error).freeze)
         finish(nil, error)
       end

@@ -60,7 +60,7 @@ module RAAF
       # @param context [Hash] for instructions and tools; speaker, participant_count, other_participants and
       #   collaborative_session are added to it
       # @param provider [#build_request, nil] as {Runner#initialize}
-      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}
+      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}. Text is retained whatever they say
       # @raise [ArgumentError, Errors::ConfigurationError] for a wrong one
       def initialize(session_id:, agent:, broadcaster: Broadcaster, broadcast_to: :participants, max_queue: MAX_QUEUE,
         max_queue_each: MAX_QUEUE_EACH, answer_timeout: nil, conversation_store: ConversationStore.new, context: {},
@@ -69,14 +69,14 @@ module RAAF
         @session_id = session_id.to_s
         @conversation_store = conversation_store
         @runner = AsyncRunner.new(agent: agent, provider: provider, session_id: @session_id,
-          conversation_store: conversation_store, **settings)
+          **settings, conversation_store: conversation_store, retain_text: true)
         @broadcaster = broadcaster
         @audience = broadcast_to
         @answer_timeout = answer_timeout
         @context = context
         @pid = Process.pid
         @lock = Mutex.new # covers the rest
-        @participants = {}.freeze # id => Participant; replaced, never changed
+        @participants = {}.freeze # by key; replaced, never changed
         @queue = FairQueue.new(max_queue, max_queue_each)
         @message = nil # that is being answered
         @run = nil
@@ -90,7 +90,8 @@ module RAAF
         @participants.values
       end
 
-      # @param user [#id, Hash] with id and name; nothing else of it is kept. One with the same id is replaced
+      # @param user [#id, Hash] with id and name; nothing else of it is kept. One with the same id (1 and "1" are the
+      #   same) is replaced
       # @return [self]
       # @raise [ArgumentError] without an id
       # @raise [Errors::Error] after {#close}
@@ -98,7 +99,7 @@ module RAAF
         participant = Participant.of(user)
         frame = @lock.synchronize do
           check_open
-          @participants = @participants.merge(participant.id => participant).freeze
+          @participants = @participants.merge(participant.key => participant).freeze
           event(:participant_joined, user: participant.to_h)
         end
         send_frames(frame)
@@ -110,10 +111,10 @@ module RAAF
       # @param user [#id, Hash]
       # @return [self]
       def remove_participant(user)
-        id = Participant.of(user).id
+        key = Participant.of(user).key
         participant, frame = @lock.synchronize do
-          gone = @participants[id] or next
-          @participants = @participants.except(id).freeze
+          gone = @participants[key] or next
+          @participants = @participants.except(key).freeze
           [gone, event(:participant_left, user: gone.to_h)]
         end
         send_frames(frame) if participant
@@ -215,8 +216,8 @@ module RAAF
       end
 
       def participant(user)
-        id = Participant.of(user).id
-        @participants.fetch(id) { raise ArgumentError, "#{id.inspect} takes no part in this session" }
+        key = Participant.of(user).key
+        @participants.fetch(key) { raise ArgumentError, "the user #{key} takes no part in this session" }
       end
 
       # ---- the queue ----
@@ -229,20 +230,28 @@ module RAAF
           queue_size: @queue.size)
       end
 
-      # Begins the next answer, unless one is on its way.
+      # Begins the next answer, unless one is on its way. Who is interrupted here, by a Timeout, say, leaves it ended,
+      # and not on its way for ever.
       def advance
-        message, run, frame = @lock.synchronize do
-          next if @message || !(following = @queue.shift)
-
-          following.begin
-          @message = following
-          [following, @run = run_for(following), event(:answer_started, **about(following))]
-        end
-        return unless message
+        run = nil #: AgentRun?
+        message, frame = Thread.handle_interrupt(Object => :never) { take_next { |taken| run = taken } }
+        return unless message && run
 
         send_frames(frame)
         run.start([{role: "user", content: message.content}], context: context_of(message.participant),
           user_id: message.participant.id)
+      ensure
+        run&.give_up
+      end
+
+      def take_next
+        @lock.synchronize do
+          message = (@queue.shift unless @message) or next
+          message.start_answer
+          @message = message
+          yield @run = run_for(message)
+          [message, event(:answer_started, **about(message))]
+        end
       end
 
       def run_for(message)
@@ -272,7 +281,7 @@ module RAAF
       end
 
       def context_of(speaker)
-        others = @participants.except(speaker.id).values.map(&:name)
+        others = @participants.except(speaker.key).values.map(&:name)
         @context.merge(collaborative_session: session_id, participant_count: @participants.size, speaker: speaker.name,
           other_participants: others)
       end
@@ -304,7 +313,7 @@ module RAAF
       def send_frames(frame)
         broadcaster = @broadcaster or return
         name = "collaboration_#{session_id}"
-        streams = (@audience == :session) ? [name] : @participants.each_key.map { |id| "#{name}_#{id}" }
+        streams = (@audience == :session) ? [name] : @participants.each_key.map { |key| "#{name}_#{key}" }
         streams.each { |stream| broadcaster.call(stream, frame) }
       rescue => e
         @mute ||= Streaming.logger.error("frames of session #{session_id} are not sent: #{e.class}: #{e.message}")

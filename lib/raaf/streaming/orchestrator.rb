@@ -69,8 +69,8 @@ module RAAF
       # @param agent_timeout [Numeric, nil] seconds for one agent, with its tools; nil: no limit
       # @param provider [#build_request, nil] as {Runner#initialize}
       # @param user_id [Object, nil] for the chunks
-      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every agent. Whatever they say, nothing
-      #   is kept in a conversation store
+      # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every agent. Whatever they say, text is
+      #   retained, since it is handed on, and nothing is kept in a conversation store
       # @raise [ArgumentError, Errors::ConfigurationError] for a wrong one
       def initialize(session_id: nil, event_bus: EventBus.new, broadcaster: Broadcaster, max_parallel: MAX_PARALLEL,
         on_error: :stop, timeout: nil, agent_timeout: nil, provider: nil, user_id: nil, **settings)
@@ -82,7 +82,7 @@ module RAAF
         @event_bus = event_bus
         @broadcaster = broadcaster
         @runner_settings = {provider: provider, session_id: session_id, user_id: user_id, **settings,
-                            conversation_store: nil}
+                            conversation_store: nil, retain_text: true}
         @lock = Mutex.new # covers the next one, which is frozen and replaced
         @runners = {}.freeze
       end

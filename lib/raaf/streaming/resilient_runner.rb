@@ -93,6 +93,9 @@ module RAAF
         **options, &block)
         open_resilient(message, context: context, max_retries: max_retries, retry_delay: retry_delay, **options)
           .run(&block).result
+      rescue => e
+        EventEmitter.agent_failed(agent, e)
+        raise
       end
 
       # Asks, and returns at once.

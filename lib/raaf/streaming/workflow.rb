@@ -48,7 +48,7 @@ module RAAF
         @session_id = session_id
         @options = options
         @timeout, @agent_timeout = settings.values_at(:timeout, :agent_timeout)
-        @plan = plan(*settings.values_at(:max_parallel, :on_error))
+        @plan = plan(settings.fetch(:max_parallel), settings.fetch(:on_error))
         @completion = Completion.new
         @lock = Mutex.new # covers the rest, but for @stop
         @running = {} # name => AgentRun
@@ -68,7 +68,7 @@ module RAAF
         seconds = @timeout
         @timer = Timers.after(seconds) { stop(timed_out(seconds)) } if seconds
         tell(:workflow_started, {workflow_type: type}, message: @request, type: type)
-        @plan.begin
+        @plan.start
         self
       end
 
@@ -142,6 +142,8 @@ module RAAF
         tell(:agent_starting, {agent: name}, agent: name, message: message)
         run.stop if stopped?
         run.start(message, **@options)
+      ensure
+        run&.give_up
       end
 
       # There is nothing more to do. Called by the plan, once.
@@ -156,10 +158,10 @@ module RAAF
         Timers.cancel(@timer)
         result = Result.new(workflow_id: id, type: type, final_output: output, results: @results, errors: @errors,
           error: @stop || error)
-        answers = result.answers.tap { |all| all.delete(Synthesis::NAME) if type == :parallel }
         tell(:workflow_complete, frame_of(result), status: result.status, final_result: result.final_output,
-          agent_results: answers, errors: result.errors, error: result.error)
-        @completion.set(result)
+          agent_results: result.answers, errors: result.errors, error: result.error)
+      ensure
+        @completion.set(result) if result
       end
 
       private
@@ -187,7 +189,20 @@ module RAAF
         Errors::TimeoutError.new("the workflow took longer than #{seconds} s", phase: :total)
       end
 
+      # However it is left, the workflow goes on or comes to its end: otherwise who waits would wait for ever.
       def agent_ended(name, result, error)
+        through = false
+        note(name, result, error)
+        @plan.ended(name, result, error)
+        through = true
+      rescue *AgentRun::FAILURES => e
+        through = true
+        break_off(e)
+      ensure
+        break_off(Errors::CancelledError.new("the thread that ran it was ended", reason: :cancelled)) unless through
+      end
+
+      def note(name, result, error)
         @lock.synchronize do
           @running.delete(name)
           result ? @results[name] = result : @errors[name] = error
@@ -198,9 +213,11 @@ module RAAF
         else
           tell(:agent_error, {agent: name, error: error.message}, agent: name, error: error)
         end
-        @plan.ended(name, result, error)
-      rescue *AgentRun::FAILURES => e
-        finish(nil, e) # otherwise whoever waits would wait for ever
+      end
+
+      def break_off(error)
+        stop(error)
+        finish(nil, error)
       end
 
       # A stream that begins now would start all anew.

@@ -22,9 +22,9 @@ RSpec.describe RAAF::Streaming::Broadcaster do
         work.run("Hi")
         report(frames: listener.frames(6).sort_by { |frame| frame["seq"] })
       RUBY
-      expect(report[:frames].map { |frame| [frame[:seq], frame[:type], frame[:content] || frame[:final_result]].compact })
-        .to eq([[1, "workflow_started"], [2, "agent_starting"], [3, "agent_response", "One"], [4, "agent_response", "."],
-          [5, "agent_complete"], [6, "workflow_complete", "One."]])
+      told = report[:frames].map { |frame| frame.values_at(:seq, :type, :content, :final_result).compact }
+      expect(told).to eq([[1, "workflow_started"], [2, "agent_starting"], [3, "agent_response", "One"],
+        [4, "agent_response", "."], [5, "agent_complete"], [6, "workflow_complete", "One."]])
     end
 
     it "is how a session tells what happens, with no more of a user than the name" do

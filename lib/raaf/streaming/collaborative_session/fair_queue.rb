@@ -16,7 +16,7 @@ module RAAF
         def initialize(most, most_each)
           @most = most
           @most_each = most_each
-          @waiting = {} # participant's id => messages; the first is next
+          @waiting = {} # by participant's key; the first is next
           @size = 0
         end
 
@@ -24,29 +24,30 @@ module RAAF
         # @return [void]
         # @raise [Errors::StreamLimitError] where it is full
         def push(message)
-          id = message.participant.id
-          check(@waiting.fetch(id, []).size)
-          (@waiting[id] ||= []) << message
+          key = message.participant.key
+          check(@waiting.fetch(key, []).size)
+          (@waiting[key] ||= []) << message
           @size += 1
         end
 
         # @return [Message, nil] the next one
         def shift
-          id, messages = @waiting.shift
-          return unless messages
+          key, messages = @waiting.first
+          return unless key && messages
 
           @size -= 1
-          messages.shift.tap { @waiting[id] = messages unless messages.empty? }
+          @waiting.delete(key) # and behind the others again
+          messages.shift.tap { @waiting[key] = messages unless messages.empty? }
         end
 
         # @param message [Message]
         # @return [Boolean] whether it was there
         def delete(message)
-          messages = @waiting[message.participant.id]
+          messages = @waiting[message.participant.key]
           return false unless messages&.delete(message)
 
           @size -= 1
-          @waiting.delete(message.participant.id) if messages.empty?
+          @waiting.delete(message.participant.key) if messages.empty?
           true
         end
 

@@ -81,7 +81,7 @@ module RAAF
 
         # @return [void]
         # @api private
-        def begin
+        def start_answer
           @started = true
         end
 

@@ -19,6 +19,12 @@ module RAAF
           new(id, (name || id).to_s.dup.freeze).freeze
         end
 
+        # @return [String] by which it is found: an id may come from a record, or from a request
+        # @api private
+        def key
+          id.to_s
+        end
+
         def self.read_hash(user)
           %i[id name].map { |key| user.fetch(key) { user[key.to_s] } }
         end

@@ -26,7 +26,7 @@ module RAAF
         end
 
         # @return [void]
-        def begin
+        def start
           @most.times { advance }
         end
 

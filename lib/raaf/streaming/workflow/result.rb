@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "../synthesis"
+
 module RAAF
   module Streaming
     class Workflow
@@ -14,7 +16,8 @@ module RAAF
         # @return [String, nil] the answer of all; nil unless it is complete
         attr_reader :final_output
         alias_method :text, :final_output
-        # @return [Hash{Object=>Streaming::Result}] of the agents that have answered, by their names
+        # @return [Hash{Object=>Streaming::Result}] of the agents that have answered, by their names, the synthesizer's
+        #   too
         attr_reader :results
         # @return [Hash{Object=>Exception}] of the agents that have failed, by their names
         attr_reader :errors
@@ -50,7 +53,7 @@ module RAAF
 
         # @return [Boolean] whether some agents have answered and others not
         def partial?
-          results.any? && errors.any?
+          answers.any? && errors.any?
         end
 
         # @return [String] {#final_output}
@@ -61,9 +64,11 @@ module RAAF
           final_output
         end
 
-        # @return [Hash{Object=>String}] what the agents have answered, by their names
+        # @return [Hash{Object=>String}] what the agents have answered, by their names; in a parallel workflow without
+        #   what was made of that
         def answers
-          results.transform_values(&:final_output)
+          answered = (type == :parallel) ? results.except(Synthesis::NAME) : results
+          answered.transform_values(&:final_output)
         end
 
         # @return [Hash{Symbol=>Object}] everything that is known; errors as their messages
@@ -79,7 +84,7 @@ module RAAF
 
         # @return [String] short: no text
         def inspect
-          "#<#{self.class.name} #{type} #{status} answered=#{results.size} failed=#{errors.size}>"
+          "#<#{self.class.name} #{type} #{status} answered=#{answers.size} failed=#{errors.size}>"
         end
 
         private

@@ -26,7 +26,7 @@ module RAAF
         end
 
         # @return [void]
-        def begin
+        def start
           name = @names.shift unless @workflow.stopped?
           name.nil? ? finish : @workflow.run_agent(name, @input)
         end
@@ -45,7 +45,7 @@ module RAAF
             @failure ||= error
             @names.clear unless @skip
           end
-          self.begin
+          start
         end
 
         private
