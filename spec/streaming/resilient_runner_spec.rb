@@ -187,6 +187,25 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
       expect(backup.requests.first.json).to include(temperature: 0.5).and not_include(:service_tier)
     end
 
+    it "keeps that from another address of the same provider's too" do
+      agent.extra_headers = {"X-Secret" => "mine"}
+      server.script(status: 500)
+      backup.script(**answer)
+
+      expect(ask.result.text).to eq("Hello")
+      expect(backup.requests.first.headers).not_to include("x-secret")
+    end
+
+    it "leaves out a backup that has no address" do
+      server.script(status: 500).script(**answer)
+      nowhere = RAAF::Streaming::Providers::ChatCompletions.new(api_key: "key", name: "nowhere")
+
+      without_log do |log|
+        expect(ask(resilient(backup_providers: [[nowhere, "m"]])).result.text).to eq("Hello")
+        expect(log.string).to match(/nowhere cannot be asked: no address for nowhere/)
+      end
+    end
+
     it "asks backups in their order, another server before the same one with another model" do
       RAAF::Testing::ModelServer.start do |third|
         [backup, third].each { |one| one.script(status: 500) }
