@@ -6,7 +6,7 @@
  *   said: String or nil (what the answer goes on with, and perhaps repeats),
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
- *            queue: (seconds that it waits for its place), keep_place:,
+ *            queue: (seconds that it waits for its place), recovers:,
  *            coalesce_chars:, coalesce_cut: Symbol or nil, queue_items:, queue_bytes:,
  *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
  *            raw_events:}
@@ -79,7 +79,7 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->max_line = size(hash, "max_line");
     limits->max_event = size(hash, "max_event");
     limits->max_text = size(hash, "max_text");
-    limits->keep_place = RTEST(fetch(hash, "keep_place"));
+    limits->recovers = RTEST(fetch(hash, "recovers"));
     limits->retain_text = RTEST(fetch(hash, "retain_text"));
     limits->raw_events = RTEST(fetch(hash, "raw_events"));
     limits->skip_malformed = RTEST(fetch(hash, "skip_malformed"));

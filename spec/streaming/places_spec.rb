@@ -448,6 +448,28 @@ RSpec.describe "A run of several requests" do
     expect(asked).to eq(["The holder", "Tell me a poem", "Shorter"])
   end
 
+  it "keeps its place while it tries again, or asks another provider" do
+    gate = Queue.new
+    agent = RAAF::Agent.new(name: "Assistant", model: "gpt-4o")
+    provider = RAAF::Models::OpenAIProvider.new(api_key: "key", base_url: server.base_url)
+    asking = RAAF::Streaming::ResilientRunner.new(agent: agent, provider: provider, backup_providers: [provider],
+      retry_delay: 0.01, max_concurrent_streams: 1)
+    server.script do |_, response|
+      gate.pop
+      response.start(500).write("{}")
+    end
+    2.times { server.script(status: 500) }
+    server.script(deltas: %w[Done]).script(deltas: %w[Other])
+    taking = take(asking.stream("First"))
+    server.wait_for_request
+    other = one.stream("Second")
+    gate << :go
+
+    expect(taking.types).to end_with(:content, :complete)
+    expect(other.result.final_output).to eq("Other")
+    expect(asked).to eq([*["First"] * 4, "Second"])
+  end
+
   it "waits in a tool for a place beside its own, which ends in an error that the model is told" do
     inner = one
     errors = Queue.new

@@ -244,14 +244,15 @@ static bool keeps_place(world_t *world, raaf_admission_t *admission, raaf_reques
 
 WORLD_TEST(run_keeps_its_place_where_its_answer_asks_for_more) {
     raaf_admission_t *admission = raaf_admission_new(on_granted);
-    raaf_request_t *kept = script_of(CONTENT("a"), 0);
+    raaf_request_t *fails = script_of(CONTENT("a"), 0), *ends = script_of(ANSWER, 0);
 
+    fails->limits.recovers = ends->limits.recovers = true;
     CHECK(keeps_place(world, admission, script_of(CALL CALLED DONE, 0)));
     CHECK(keeps_place(world, admission, script_of(PAUSED DONE, 0)));
     CHECK(!keeps_place(world, admission, script_of(ANSWER, 0)));
     CHECK(!keeps_place(world, admission, script_of(CALL, 0))); /* truncated */
-    kept->limits.keep_place = true;
-    CHECK(keeps_place(world, admission, kept));
+    CHECK(keeps_place(world, admission, fails));
+    CHECK(!keeps_place(world, admission, ends));
     close_admission(admission);
 }
 

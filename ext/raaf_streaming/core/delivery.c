@@ -263,14 +263,15 @@ int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
 }
 
 /*
- * Whether the run asks again after this, as far as it can be said here: the answer calls tools, or
- * its model pauses (Anthropic's API reference, stop reason "pause_turn").
+ * Whether the run asks again after this, as far as it can be said here: the answer calls tools, its
+ * model pauses (Anthropic's API reference, stop reason "pause_turn"), or it has failed and may be
+ * asked for once more.
  */
-static bool goes_on(const raaf_delivery_t *delivery, int code) {
+static bool run_goes_on(const raaf_delivery_t *delivery, int code) {
     static const char pause[] = "pause_turn";
     const raaf_buffer_t *reason = &delivery->stream->choices[0].finish_reason;
     if (atomic_load(&delivery->stream->keep_place)) return true;
-    if (code != RAAF_OK) return false;
+    if (code != RAAF_OK) return delivery->stream->request->limits.recovers && code != RAAF_SHUTDOWN;
     return delivery->called ||
            (reason->len == strlen(pause) && memcmp(reason->bytes, pause, reason->len) == 0);
 }
@@ -297,7 +298,7 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     }
     atomic_store_explicit(&stream->stage, RAAF_STAGE_ENDED, memory_order_release);
     /* First: who has seen the end may start another in its place. */
-    raaf_stream_ended(stream, goes_on(delivery, code));
+    raaf_stream_ended(stream, run_goes_on(delivery, code));
     raaf_stream_queue_end(&stream->queue, &terminal);
 }
 

@@ -42,7 +42,7 @@ typedef struct raaf_request_limits {
     uint64_t max_retry_delay_ns; /* a server that asks for more is not asked again */
     bool retain_text;            /* false: no cumulative, for answers too large for memory */
     bool skip_malformed;
-    bool keep_place; /* where it ends its run may go on, however it ends */
+    bool recovers;   /* where it fails its run may go on: the place is kept */
     bool raw_events; /* hand over events that the dialect does not know */
 } raaf_request_limits_t;
 

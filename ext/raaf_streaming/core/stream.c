@@ -42,7 +42,7 @@ raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq, raaf
     atomic_init(&stream->text_bytes, 0);
     atomic_init(&stream->dispatch, NULL);
     atomic_init(&stream->active, false);
-    atomic_init(&stream->keep_place, request->limits.keep_place);
+    atomic_init(&stream->keep_place, false);
     stream->request = request;
     stream->seq = first_seq - 1;
     stream->id = atomic_fetch_add(&last_id, 1) + 1;

@@ -352,7 +352,7 @@ module RAAF
           .merge(coalesce: @config.chunk_buffer_timeout / 1000.0, coalesce_chars: @config.chunk_buffer_size,
             coalesce_cut: @config.chunk_buffer_cut, retain_text: @config.retain_text,
             skip_malformed: @config.malformed_events == :skip, raw_events: @config.raw_events, start_delay: @delay,
-            keep_place: !@recovery.nil?)
+            recovers: !@recovery.nil?)
       end
 
       # What the same provider gets back in the next turn.
