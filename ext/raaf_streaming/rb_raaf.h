@@ -9,6 +9,7 @@
 #include <ruby.h>
 #include <ruby/encoding.h>
 
+#include "core/analytics.h"
 #include "core/chunk.h"
 #include "core/reactor.h"
 #include "core/stream.h"
@@ -95,6 +96,12 @@ void rb_raaf_init_partial_json(void);
 
 /* rb_dispatch_queue.c */
 void rb_raaf_init_dispatch_queue(void);
+
+/* rb_analytics.c */
+void rb_raaf_init_analytics(void);
+
+/* Who counts for that provider and model; NULL: out of memory, and nobody. */
+raaf_series_t *rb_raaf_series(VALUE provider, VALUE model);
 
 /* rb_request.c */
 

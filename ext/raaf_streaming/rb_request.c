@@ -3,6 +3,7 @@
  *
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
+ *   counted_as: [provider, model] or nil,
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), coalesce_chars:, queue_items:, queue_bytes:,
  *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
@@ -120,6 +121,9 @@ raaf_request_t *rb_raaf_request_new(VALUE hash) {
     if (!request) check(RAAF_NO_MEMORY);
     RTYPEDDATA_DATA(holder) = request;
     set_limits(&request->limits, fetch(hash, "limits"));
+    VALUE label = fetch(hash, "counted_as");
+    if (!NIL_P(label))
+        request->series = rb_raaf_series(rb_ary_entry(label, 0), rb_ary_entry(label, 1));
     VALUE script = fetch(hash, "script");
     if (!NIL_P(script)) {
         set_script(request, script, fetch(hash, "script_fails"));

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "analytics"
 require_relative "core_agent"
 require_relative "core_translation"
 require_relative "error_factory"
@@ -123,6 +124,11 @@ module RAAF
           provider: @request[:provider], model: @request[:model])
       end
 
+      # @return [NativeAnalytics::Record, nil] of a run that begins with this call; nil: it is not to be counted
+      def begin_record
+        NativeAnalytics::Record.begin(@request[:provider], @request[:model]) if @config.analytics
+      end
+
       # The same question later in the conversation.
       #
       # @param more [Array<Hash{Symbol=>Object}>] what was said since
@@ -240,8 +246,12 @@ module RAAF
         @request[:dialect] || @provider.dialect
       end
 
+      def counted_as
+        @request.values_at(:provider, :model) if @config.analytics
+      end
+
       def native_request(request)
-        native = {dialect: dialect, limits: limits}
+        native = {dialect: dialect, limits: limits, counted_as: counted_as}
         if request[:script]
           # A mock's chunks come exactly as asked for.
           native.merge(script: request[:script], script_fails: !request[:error].nil?,

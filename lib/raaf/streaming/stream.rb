@@ -65,6 +65,7 @@ module RAAF
         @closing = false # the end has been settled, and a redirect comes too late
         @tools = nil # those that run, while they do; the consumer's
         @cancelled = false # set once, without the lock, so that a signal handler may do it
+        @record = nil # tells the analytics of the run
         @finished = false
         @native = run.prepare
       end
@@ -76,6 +77,7 @@ module RAAF
       # @api private
       def start
         @run.call.start(native)
+        @record = @run.call.begin_record
         self
       end
 

@@ -224,7 +224,17 @@ module RAAF
           @error = error
           @finished = true
           @tools&.abandon
+          count_end
           @ended.broadcast
+        end
+
+        def count_end
+          record = @record or return
+          case @error
+          when nil then record.completed
+          when Errors::CancelledError then record.cancelled
+          else record.failed(@error.class.name.to_s.delete_prefix("RAAF::Errors::"))
+          end
         end
       end
     end
