@@ -20,4 +20,5 @@ RUBY_FUNC_EXPORTED void Init_raaf_streaming(void) {
     rb_raaf_init_dispatch_queue();
     rb_raaf_init_event_bus();
     rb_raaf_init_circuit_breaker();
+    rb_raaf_init_analytics();
 }

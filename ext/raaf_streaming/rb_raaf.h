@@ -9,6 +9,7 @@
 #include <ruby.h>
 #include <ruby/encoding.h>
 
+#include "core/analytics.h"
 #include "core/admission.h"
 #include "core/chunk.h"
 #include "core/cutter.h"
@@ -134,6 +135,12 @@ void rb_raaf_init_event_bus(void);
 
 /* rb_circuit_breaker.c */
 void rb_raaf_init_circuit_breaker(void);
+
+/* rb_analytics.c */
+void rb_raaf_init_analytics(void);
+
+/* Who counts for that provider and model; NULL: out of memory, and nobody. */
+raaf_series_t *rb_raaf_series(VALUE provider, VALUE model);
 
 /* rb_request.c */
 

@@ -32,6 +32,7 @@ void rb_raaf_check_fork(void) {
     if (own_pid == getpid()) return;
     own_pid = getpid();
     raaf_stream_forget_counts();
+    raaf_analytics_forget();
     rb_raaf_waiter_after_fork();
     if (!current) return;
     raaf_reactor_abandon(

@@ -4,6 +4,7 @@
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
  *   said: String or nil (what the answer goes on with, and perhaps repeats),
+ *   counted_as: [provider, model] or nil,
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
  *            queue: (seconds that it waits for its place), recovers:,
@@ -136,6 +137,9 @@ raaf_request_t *rb_raaf_request_new(VALUE hash) {
     RTYPEDDATA_DATA(holder) = request;
     set_limits(&request->limits, fetch(hash, "limits"));
     set_said(request, fetch(hash, "said"));
+    VALUE label = fetch(hash, "counted_as");
+    if (!NIL_P(label))
+        request->series = rb_raaf_series(rb_ary_entry(label, 0), rb_ary_entry(label, 1));
     VALUE script = fetch(hash, "script");
     if (!NIL_P(script)) {
         set_script(request, script, fetch(hash, "script_fails"));

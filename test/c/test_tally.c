@@ -56,7 +56,8 @@ static void use_tokens(desk_t *desk, int64_t completion, int64_t reasoning) {
 }
 
 static void arrived(desk_t *desk, uint64_t ms) {
-    raaf_tally_arrived(&desk->delivery.tally, RAAF_MS(ms));
+    raaf_tally_read(&desk->delivery.tally, RAAF_MS(ms));
+    raaf_tally_count(&desk->delivery.tally);
 }
 
 static raaf_figures_t figures_of(raaf_analytics_t *analytics) {
@@ -227,9 +228,11 @@ static raaf_figures_t figures_with_usage(int64_t completion, int64_t reasoning, 
     if (reasoned) say_as(&desk, RAAF_CHUNK_REASONING, "hm");
     say(&desk, "a");
     const uint64_t now = desk.consumer.stream->outcome.first_token_at;
-    raaf_tally_arrived(&desk.delivery.tally, now);
+    raaf_tally_read(&desk.delivery.tally, now);
+    raaf_tally_count(&desk.delivery.tally);
     say(&desk, "b");
-    raaf_tally_arrived(&desk.delivery.tally, now + RAAF_MS(2000));
+    raaf_tally_read(&desk.delivery.tally, now + RAAF_MS(2000));
+    raaf_tally_count(&desk.delivery.tally);
     use_tokens(&desk, completion, reasoning);
     raaf_delivery_end(&desk.delivery, RAAF_OK);
     const raaf_figures_t figures = figures_of(desk.analytics);
@@ -275,7 +278,8 @@ TEST(tally_measures_no_rate_of_an_answer_that_came_at_once) {
     desk_open(&desk, request_new());
     const uint64_t before = raaf_clock_now();
     say(&desk, "all of it");
-    raaf_tally_arrived(&desk.delivery.tally, before);
+    raaf_tally_read(&desk.delivery.tally, before);
+    raaf_tally_count(&desk.delivery.tally);
     use_tokens(&desk, 41, -1);
     raaf_delivery_end(&desk.delivery, RAAF_OK);
     CHECK_EQ_UINT(measured(&desk, RAAF_MEASURE_TOKEN_RATE).count, 0);

@@ -170,7 +170,7 @@ static void clear(_Atomic uint64_t *counts, size_t len) {
 static void begin_slot(raaf_cell_t *cell, int64_t slot) {
     atomic_store_explicit(&cell->slot, NO_SLOT, memory_order_relaxed);
     clear(cell->counters, RAAF_COUNTER_COUNT);
-    clear(cell->chunks, RAAF_CHUNK_TYPE_COUNT);
+    clear(cell->chunks, RAAF_ANALYTICS_CHUNKS);
     clear(cell->failures, RAAF_ANALYTICS_FAILURES);
     for (size_t i = 0; i < RAAF_MEASURE_COUNT; i++)
         raaf_histogram_clear(&cell->histograms[i]);
@@ -234,7 +234,7 @@ void raaf_cell_count(raaf_cell_t *cell, raaf_counter_t counter, uint64_t more) {
     if (cell) add(&cell->counters[counter], more);
 }
 
-void raaf_cell_chunks(raaf_cell_t *cell, raaf_chunk_type_t type, uint64_t more) {
+void raaf_cell_chunks(raaf_cell_t *cell, size_t type, uint64_t more) {
     if (cell) add(&cell->chunks[type], more);
 }
 
@@ -311,7 +311,7 @@ static void gather_cell(raaf_cell_t *cell, int64_t slot, gathered_t *gathered,
                         raaf_figures_t *figures) {
     gathered->anything = true;
     sum_up(figures->counters, cell->counters, RAAF_COUNTER_COUNT);
-    sum_up(figures->chunks, cell->chunks, RAAF_CHUNK_TYPE_COUNT);
+    sum_up(figures->chunks, cell->chunks, RAAF_ANALYTICS_CHUNKS);
     sum_up(figures->failures, cell->failures, RAAF_ANALYTICS_FAILURES);
     for (size_t i = 0; i < RAAF_MEASURE_COUNT; i++)
         raaf_histogram_merge(&cell->histograms[i], &gathered->distributions[i]);

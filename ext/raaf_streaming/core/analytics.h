@@ -27,8 +27,9 @@
 
 #define RAAF_ANALYTICS_SLOT_SECONDS 60
 #define RAAF_ANALYTICS_SLOTS 120
-#define RAAF_ANALYTICS_LABELS 16     /* "other" included */
-#define RAAF_ANALYTICS_FAILURES 32   /* kinds of them, "other" included */
+#define RAAF_ANALYTICS_LABELS 16                          /* "other" included */
+#define RAAF_ANALYTICS_FAILURES 32                        /* kinds of them, "other" included */
+#define RAAF_ANALYTICS_CHUNKS (RAAF_CHUNK_TYPE_COUNT + 1) /* types; the last: not ours */
 #define RAAF_ANALYTICS_MAX_LABEL 127 /* bytes of each part of one; the rest is cut */
 
 /* What is counted. The names are those of the snapshot in Ruby. */
@@ -80,7 +81,7 @@ typedef enum raaf_stream_end {
 typedef struct raaf_cell {
     _Atomic int64_t slot; /* INT64_MIN: none, what is in it says nothing */
     _Atomic uint64_t counters[RAAF_COUNTER_COUNT];
-    _Atomic uint64_t chunks[RAAF_CHUNK_TYPE_COUNT];
+    _Atomic uint64_t chunks[RAAF_ANALYTICS_CHUNKS];
     _Atomic uint64_t failures[RAAF_ANALYTICS_FAILURES];
     raaf_histogram_t histograms[RAAF_MEASURE_COUNT];
 } raaf_cell_t;
@@ -142,7 +143,7 @@ size_t raaf_analytics_memory(raaf_analytics_t *analytics);
 raaf_cell_t *raaf_series_cell(raaf_series_t *series);
 
 void raaf_cell_count(raaf_cell_t *cell, raaf_counter_t counter, uint64_t more);
-void raaf_cell_chunks(raaf_cell_t *cell, raaf_chunk_type_t type, uint64_t more);
+void raaf_cell_chunks(raaf_cell_t *cell, size_t type, uint64_t more); /* raaf_chunk_type_t */
 void raaf_cell_measure(raaf_cell_t *cell, raaf_measure_t measure, uint64_t value);
 
 /* Sizes of pieces, as raaf_histogram_add_counts. */
@@ -171,7 +172,7 @@ void raaf_series_stream_dropped(raaf_series_t *series);
 /* ---- reading ---- */
 
 typedef struct raaf_measured {
-    uint64_t count, sum; /* the sum in what the histogram has it in */
+    uint64_t count, sum;             /* the sum in what the histogram has it in */
     double mean, p50, p95, p99, max; /* in that too; 0 where there are none */
 } raaf_measured_t;
 
@@ -179,7 +180,7 @@ typedef struct raaf_figures {
     const char *label; /* borrowed from the analytics; NULL: of all */
     int64_t running;
     uint64_t counters[RAAF_COUNTER_COUNT];
-    uint64_t chunks[RAAF_CHUNK_TYPE_COUNT];
+    uint64_t chunks[RAAF_ANALYTICS_CHUNKS];
     uint64_t failures[RAAF_ANALYTICS_FAILURES]; /* in the order of the analytics' */
     raaf_measured_t measured[RAAF_MEASURE_COUNT];
 } raaf_figures_t;

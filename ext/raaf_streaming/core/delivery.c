@@ -285,7 +285,7 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     if (code == RAAF_OK) code = flushed; /* a whole answer that lost its last words is not whole */
     stream->outcome.code = code;
     stream->outcome.ended_at = raaf_clock_now();
-    raaf_tally_arrived(&delivery->tally, stream->outcome.ended_at);
+    raaf_tally_count(&delivery->tally);
     raaf_tally_ended(&delivery->tally, &stream->outcome); /* who has seen the end may ask for it */
     raaf_chunk_t terminal = {
         .seq = ++stream->seq,

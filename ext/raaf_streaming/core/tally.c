@@ -16,15 +16,15 @@ void raaf_tally_large(raaf_tally_t *tally, size_t len) {
 }
 
 static void count_chunks(raaf_tally_t *tally, raaf_cell_t *cell) {
-    for (int type = 0; type < RAAF_CHUNK_TYPE_COUNT; type++)
-        if (tally->chunks[type])
-            raaf_cell_chunks(cell, (raaf_chunk_type_t)type, tally->chunks[type]);
+    for (size_t type = 0; type < RAAF_CHUNK_TYPE_COUNT; type++)
+        if (tally->chunks[type]) raaf_cell_chunks(cell, type, tally->chunks[type]);
     if (tally->chunks[RAAF_CHUNK_REASONING]) tally->reasoned = true;
     raaf_cell_sizes(cell, tally->sizes, RAAF_TALLY_SIZES, tally->bytes);
 }
 
-void raaf_tally_arrived(raaf_tally_t *tally, uint64_t now) {
+void raaf_tally_count(raaf_tally_t *tally) {
     if (!tally->pieces) return;
+    const uint64_t now = tally->read_at;
     raaf_cell_t *cell = raaf_series_cell(tally->series);
     count_chunks(tally, cell);
     if (tally->gap_from && now > tally->gap_from)

@@ -1,9 +1,10 @@
 /*
- * What one transfer hands over, gathered until it is counted: so a chunk costs no clock and no
- * atomic, and what is counted costs once a read.
+ * What one transfer hands over, gathered until it is counted: once a turn of the reactor's loop, so
+ * that a chunk costs neither clock nor atomic.
  *
- * Chunks that come of one read arrive together: a gap is the time between two arrivals. Reactor
- * thread only, but for the series, which others count in too.
+ * Chunks that are counted together have arrived together, when the last byte before was read: a gap
+ * is the time between two arrivals. Reactor thread only, but for the series, which others count in
+ * too.
  */
 #ifndef RAAF_TALLY_H
 #define RAAF_TALLY_H
@@ -19,6 +20,7 @@
 
 typedef struct raaf_tally {
     raaf_series_t *series; /* borrowed; NULL: nobody counts */
+    uint64_t read_at;      /* when bytes came last */
     uint64_t arrived_at;   /* last; 0: nothing has */
     uint64_t gap_from;     /* 0: what comes next has no gap before it */
     uint64_t bytes;        /* from here on: since it was counted last */
@@ -48,8 +50,13 @@ static inline void raaf_tally_chunk(raaf_tally_t *tally, raaf_chunk_type_t type,
     }
 }
 
-/* What was handed over since the last time arrived at [now]. */
-void raaf_tally_arrived(raaf_tally_t *tally, uint64_t now);
+/* Bytes have come, of which chunks may. */
+static inline void raaf_tally_read(raaf_tally_t *tally, uint64_t now) {
+    tally->read_at = now;
+}
+
+/* Counts what was handed over since the last time; it arrived with the last bytes. */
+void raaf_tally_count(raaf_tally_t *tally);
 
 /* The consumer held it up: the gap before what comes next is not the provider's. */
 void raaf_tally_held_up(raaf_tally_t *tally);
@@ -60,7 +67,7 @@ void raaf_tally_first_token(raaf_tally_t *tally, const raaf_outcome_t *outcome);
 /* Another attempt is announced. */
 void raaf_tally_retry(raaf_tally_t *tally);
 
-/* The call has ended, with that outcome; all has arrived. */
+/* The call has ended, with that outcome; all was counted. */
 void raaf_tally_ended(raaf_tally_t *tally, const raaf_outcome_t *outcome);
 
 #endif

@@ -132,7 +132,6 @@ static void note_progress(raaf_transfer_t *transfer, uint64_t now) {
 /* Returns false if the transfer has no use for more. */
 static bool decode(raaf_transfer_t *transfer, const char *bytes, size_t len, uint64_t now) {
     int result = raaf_decoder_feed(&transfer->decoder, bytes, len);
-    raaf_tally_arrived(&transfer->delivery.tally, now);
     touch(transfer);
     if (result == RAAF_OK) {
         note_progress(transfer, now);
@@ -173,6 +172,7 @@ static bool take_body(raaf_transfer_t *transfer, const char *bytes, size_t len) 
     raaf_stream_t *stream = transfer->stream;
     transfer->last_byte_at = now;
     atomic_store_explicit(&stream->last_byte_at, now, memory_order_relaxed);
+    raaf_tally_read(&transfer->delivery.tally, now);
     if (!stream->outcome.first_byte_at) stream->outcome.first_byte_at = now;
     atomic_fetch_add_explicit(&stream->bytes_received, len, memory_order_relaxed);
     if (transfer->phase == RAAF_PHASE_SENT) transfer->phase = RAAF_PHASE_BODY;
@@ -742,7 +742,6 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     }
     if (raaf_delivery_deadline(&transfer->delivery) <= now) {
         int result = raaf_delivery_due(&transfer->delivery, now);
-        raaf_tally_arrived(&transfer->delivery.tally, now);
         if (result != RAAF_OK) raaf_transfer_abort(transfer, result);
     }
     if (transfer->step_at <= now) play(transfer, now);

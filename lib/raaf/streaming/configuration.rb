@@ -138,6 +138,8 @@ module RAAF
       # @!attribute partial_arguments
       #   @return [Boolean] whether each :tool_call_delta chunk has the call's arguments so far in `arguments`: one Hash
       #     a call, which grows (see {PartialJSON#value}). Default false.
+      # @!attribute analytics
+      #   @return [Boolean] whether streams are counted by {Analytics}. Default true.
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
         define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod

@@ -109,7 +109,8 @@ module RAAF
           ->(value) { value.nil? || value == false || (value.is_a?(String) && HTTP_PROXY.call(value)) }),
         Key.new(:disconnect_grace, 30, "a number of seconds from 0 up", SECONDS_FROM_ZERO),
         Key.new(:context_in_instructions, true, "true or false", BOOLEAN),
-        Key.new(:partial_arguments, false, "true or false", BOOLEAN)
+        Key.new(:partial_arguments, false, "true or false", BOOLEAN),
+        Key.new(:analytics, true, "true or false", BOOLEAN)
       ].to_h { |key| [key.name, key] }.freeze
 
       private_constant :FINITE, :SECONDS, :SECONDS_OR_NONE, :SECONDS_FROM_ZERO, :COUNT, :COUNT_OR_NONE, :BOOLEAN,

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "analytics"
 require_relative "continuation"
 require_relative "core_agent"
 require_relative "core_translation"
@@ -137,6 +138,11 @@ module RAAF
       rescue Errors::StreamLimitError
         give_back
         raise
+      end
+
+      # @return [NativeAnalytics::Record, nil] of a run that begins with this call; nil: it is not to be counted
+      def begin_record
+        NativeAnalytics::Record.begin(@request[:provider], @request[:model]) if @config.analytics
       end
 
       # The same question later in the conversation.
@@ -332,8 +338,12 @@ module RAAF
         @request[:dialect] || @provider.dialect
       end
 
+      def counted_as
+        @request.values_at(:provider, :model) if @config.analytics
+      end
+
       def native_request(request)
-        native = {dialect: dialect, limits: limits, said: @continuation.repeatable(@written_on)}
+        native = {dialect: dialect, limits: limits, said: @continuation.repeatable(@written_on), counted_as: counted_as}
         if request[:script]
           # A mock's chunks come exactly as asked for.
           native.merge(script: request[:script], script_fails: !request[:error].nil?,

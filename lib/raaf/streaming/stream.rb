@@ -70,6 +70,7 @@ module RAAF
         @closing = false # the end has been settled, and a redirect comes too late
         @tools = nil # those that run, while they do; the consumer's
         @notice = nil # a chunk that comes before those of the native stream; the consumer's
+        @record = nil # tells the analytics of the run
         @finished = false
         @reported = false
         @started_at = nil
@@ -85,6 +86,7 @@ module RAAF
       def start
         @started_at = now
         @live.count_message(@run.call.details) { @run.call.start(native, @live) }
+        @record = @run.call.begin_record
         self
       end
 

@@ -272,7 +272,17 @@ module RAAF
           @finished = true
           @live.over
           @tools&.abandon
+          count_end
           @ended.broadcast
+        end
+
+        def count_end
+          record = @record or return
+          case @error
+          when nil then record.completed
+          when Errors::CancelledError then record.cancelled
+          else record.failed(@error.class.name.to_s.delete_prefix("RAAF::Errors::"))
+          end
         end
       end
     end
