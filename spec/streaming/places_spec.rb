@@ -243,7 +243,7 @@ RSpec.describe "A stream without a place" do
       stream.cancel
     end
 
-    it "leaves it with the task of a fiber" do
+    it "leaves it with the task of a fiber", valgrind: false do
       Sync do |task|
         waiting = Async { one.run_and_stream("Hi") }
         task.sleep(0.001) until counts == [1, 1]
