@@ -303,6 +303,36 @@ RSpec.describe RAAF::Streaming::CollaborativeSession do
     expect(message.result.text).to eq("Here.")
   end
 
+  context "with a long queue" do
+    let(:settings) { {max_queue: 200, max_queue_each: 200} }
+
+    it "brings every message to one end, whatever is said, taken back and cancelled by whom" do
+      seed = RSpec.configuration.seed
+      server.script(repeat: true) do |request, response|
+        script = [{deltas: %w[x y], delay: 0.001}, {status: 500}, {deltas: %w[x y], fault: :cut, after: 2}].sample
+        RAAF::Testing::ModelServer::Script.build(**script).play(request, response)
+      end
+      session.add_participant(ann).add_participant(bob)
+      messages = Array.new(6) do |i|
+        Thread.new(Random.new(seed + i)) do |random|
+          Array.new(15) do
+            session.submit([ann, bob].sample(random: random), "Hi").tap do |message|
+              message.cancel if random.rand(4).zero?
+              session.cancel_current if random.rand(6).zero?
+            end
+          end
+        end
+      end.flat_map(&:value)
+      messages.each(&:wait)
+      expect(session).to have_attributes(queue_size: 0, current: nil)
+      got = frames.sort_by { |frame| frame[:seq] }
+      expect(got.map { |frame| frame[:seq] }).to eq((1..got.size).to_a)
+      last = %i[complete error message_cancelled]
+      ends = got.select { |frame| last.include?(frame[:chunk_type] || frame[:event]) }
+      expect(ends.map { |frame| frame[:message_id] || frame[:data][:message_id] }).to match_array(messages.map(&:id))
+    end
+  end
+
   describe "limits" do
     before { session.add_participant(ann).add_participant(bob) }
 

@@ -426,6 +426,37 @@ RSpec.describe RAAF::Streaming::Orchestrator do
       expect(workflow.result).to have_attributes(status: :cancelled, answers: {a: "One."})
     end
 
+    it "comes once, and last, whatever fails and whenever it is cancelled" do
+      random = Random.new(RSpec.configuration.seed)
+      scripts = [{deltas: %w[x y z], delay: 0.002}, {deltas: ["x"]}, {status: 500},
+        {deltas: %w[x y], fault: :cut, after: 2}]
+      lock = Mutex.new
+      server.script(repeat: true) do |request, response|
+        script = lock.synchronize { scripts.sample(random: random) }
+        RAAF::Testing::ModelServer::Script.build(**script).play(request, response)
+      end
+      workflows = Array.new(30) do |i|
+        work = orchestrator(:a, :b, :c, max_parallel: random.rand(1..3), on_error: %i[stop skip].sample(random: random))
+        at = random.rand(1..40)
+        events = record(work.event_bus)
+        workflow = nil
+        seen = 0
+        work.on(:*, delivery: :inline) { (seen += 1) == at && workflow&.cancel }
+        workflow = work.start("Hi", type: RAAF::Streaming::Workflow::TYPES[i % 3])
+        [workflow, events]
+      end
+      workflows.each do |workflow, events|
+        result = workflow.result
+        told = noted(events)
+        expect(told.map(&:type).count(:workflow_complete)).to eq(1)
+        expect(told.last.type).to eq(:workflow_complete)
+        begun = told.select { |event| event.type == :agent_starting }.map { |event| event[:agent] }
+        over = told.select { |event| %i[agent_complete agent_error].include?(event.type) }.map { |event| event[:agent] }
+        expect(over).to match_array(begun)
+        expect(result.results.keys + result.errors.keys).to match_array(begun)
+      end
+    end
+
     it "is refused to a callback that would wait for it" do
       silent
       workflow = orchestrator(:b).start("Hi")

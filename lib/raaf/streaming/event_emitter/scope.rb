@@ -52,6 +52,7 @@ module RAAF
           @lock = Mutex.new # covers the rest
           @failures = []
           @threads = []
+          @stopped = false
         end
 
         # Runs the block on the calling fiber as a part of the workflow.
@@ -70,8 +71,7 @@ module RAAF
         #
         # @return [Object, nil] what the block returned
         def inside_thread
-          @lock.synchronize { @threads << ::Thread.current }
-          inside { yield }
+          inside { yield } if @lock.synchronize { !@stopped && @threads << ::Thread.current }
         rescue => e
           raise unless known?(e)
         end
@@ -105,11 +105,14 @@ module RAAF
           ::Thread.current[AGENT_KEY] = name
         end
 
-        # Ends its threads.
+        # Ends its threads; one that has not begun yet does nothing.
         #
         # @return [void]
         def stop
-          @lock.synchronize { @threads.dup }.each(&:kill)
+          @lock.synchronize do
+            @stopped = true
+            @threads.dup
+          end.each(&:kill)
         end
 
         private
