@@ -56,7 +56,7 @@ module RAAF
       # @param context [Hash] for instructions and tools
       # @param run_context [RunContext]
       # @param core_agent [CoreAgent] where there is one of an earlier call, its next
-      # @param recovery [Resilience::Recovery, nil] what the run does when it fails; its breakers give permits for requests
+      # @param recovery [Resilience::Recovery, nil] what the run does when it fails; has breakers that give permits
       # @param continuation [Continuation] of an answer whose beginning was delivered
       # @param delay [Numeric] seconds to wait before it is sent
       # @param foreign [Boolean] whether the provider is another than the one that the agent's own settings are for

@@ -63,8 +63,8 @@ module RAAF
       # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for this call
       # @yieldparam chunk [Chunk]
       # @return [Result]
-      # @raise [Errors::Error] where the run fails; {Errors::Error#partial_text} has what was delivered. In a workflow of
-      #   an {EventEmitter}, that is told of it
+      # @raise [Errors::Error] where the run fails; {Errors::Error#partial_text} has what was delivered. In a workflow
+      #   of an {EventEmitter}, that is told of it
       # @raise [ArgumentError] for a message that is none
       def run_and_stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings,
         &block)
