@@ -42,7 +42,7 @@ module RAAF
           @news = nil
           @seen = ""
           @answers = true # whether it did the last time, however slowly
-          @complained_at = nil
+          @complained_at = -Float::INFINITY
           begin_here
         end
 
@@ -221,7 +221,7 @@ module RAAF
 
         def complain(error)
           now = Timers.now
-          return if @complained_at && now - @complained_at < COMPLAINT_SECONDS
+          return if now - @complained_at < COMPLAINT_SECONDS
 
           @complained_at = now
           Streaming.logger.warn("the store of the circuit breaker #{@name} failed (#{error.class}: " \
