@@ -80,7 +80,7 @@ module ReportsOfChildren
   # A piece of the garbage collector's own stack: 500 references and a pointer to the next. It may run wherever an
   # object is made, and it keeps the stack for the next time.
   MARK_STACK = /\A(?:4,008 bytes|[\d,]+ \(4,008 direct, [\d,]+ indirect\) bytes) in 1 blocks/
-  # By which we ask Ruby for memory of our own. What any other of its functions has asked for, though we called it, is its.
+  # By which we ask Ruby for memory of our own. What any other of its functions has asked for is its, though we called.
   RUBY_ALLOCATORS = /\A(?:ruby_x|rb_data_|rb_alloc_)/
 
   # A child gives up what belongs to its parent's threads, which it does not have: nothing points there any longer. So

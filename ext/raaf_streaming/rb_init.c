@@ -16,7 +16,9 @@ RUBY_FUNC_EXPORTED void Init_raaf_streaming(void) {
     rb_raaf_init_stream();
     rb_raaf_init_parsers();
     rb_raaf_init_partial_json();
+    rb_raaf_init_chunk_buffer();
     rb_raaf_init_dispatch_queue();
     rb_raaf_init_event_bus();
     rb_raaf_init_circuit_breaker();
+    rb_raaf_init_analytics();
 }

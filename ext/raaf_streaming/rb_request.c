@@ -4,10 +4,11 @@
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
  *   said: String or nil (what the answer goes on with, and perhaps repeats),
+ *   counted_as: [provider, model] or nil,
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
  *            queue: (seconds that it waits for its place), recovers:,
- *            coalesce_chars:, queue_items:, queue_bytes:,
+ *            coalesce_chars:, coalesce_cut: Symbol or nil, queue_items:, queue_bytes:,
  *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
  *            raw_events:}
  *
@@ -73,6 +74,7 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->max_retry_delay_ns = nanoseconds(fetch(hash, "max_retry_delay"));
     limits->max_retries = size(hash, "max_retries");
     limits->coalesce_chars = size(hash, "coalesce_chars");
+    limits->coalesce_cut = rb_raaf_cut(fetch(hash, "coalesce_cut"));
     limits->queue_items = size(hash, "queue_items");
     limits->queue_bytes = size(hash, "queue_bytes");
     limits->max_line = size(hash, "max_line");
@@ -135,6 +137,9 @@ raaf_request_t *rb_raaf_request_new(VALUE hash) {
     RTYPEDDATA_DATA(holder) = request;
     set_limits(&request->limits, fetch(hash, "limits"));
     set_said(request, fetch(hash, "said"));
+    VALUE label = fetch(hash, "counted_as");
+    if (!NIL_P(label))
+        request->series = rb_raaf_series(rb_ary_entry(label, 0), rb_ary_entry(label, 1));
     VALUE script = fetch(hash, "script");
     if (!NIL_P(script)) {
         set_script(request, script, fetch(hash, "script_fails"));

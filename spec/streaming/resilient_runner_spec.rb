@@ -187,6 +187,25 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
       expect(backup.requests.first.json).to include(temperature: 0.5).and not_include(:service_tier)
     end
 
+    it "keeps that from another address of the same provider's too" do
+      agent.extra_headers = {"X-Secret" => "mine"}
+      server.script(status: 500)
+      backup.script(**answer)
+
+      expect(ask.result.text).to eq("Hello")
+      expect(backup.requests.first.headers).not_to include("x-secret")
+    end
+
+    it "leaves out a backup that has no address" do
+      server.script(status: 500).script(**answer)
+      nowhere = RAAF::Streaming::Providers::ChatCompletions.new(api_key: "key", name: "nowhere")
+
+      without_log do |log|
+        expect(ask(resilient(backup_providers: [[nowhere, "m"]])).result.text).to eq("Hello")
+        expect(log.string).to match(/nowhere cannot be asked: no address for nowhere/)
+      end
+    end
+
     it "asks backups in their order, another server before the same one with another model" do
       RAAF::Testing::ModelServer.start do |third|
         [backup, third].each { |one| one.script(status: 500) }
@@ -433,6 +452,18 @@ RSpec.describe RAAF::Streaming::ResilientRunner do
     it "is ended by Timeout", :backends do
       expect { Timeout.timeout(0.3) { waiting.run_and_stream("Hi") { |chunk| chunk } } }.to raise_error(Timeout::Error)
       expect_nothing_more
+    end
+
+    it "keeps its place among the streams of the process" do
+      server.script(status: 429)
+      server.default_script(deltas: ["Whole"], repeat: true)
+      limits = {max_concurrent_streams: 1, stream_queue_timeout: 300}
+      stream = resilient(retry_delay: 0.3, **limits).stream("First")
+      server.wait_for_request
+      behind = resilient(**limits).stream("Second")
+
+      expect([stream, behind].map { |one| one.result.text }).to eq(%w[Whole Whole])
+      expect(server.requests.map { |one| one.json[:messages].last[:content] }).to eq(%w[First First Second])
     end
 
     it "is ended by leaving the block" do

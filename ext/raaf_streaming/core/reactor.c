@@ -327,6 +327,7 @@ static bool go_on(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
 
 static void settle(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
     if (go_on(reactor, transfer)) return; /* settled in the next round, over or not */
+    raaf_tally_count(&transfer->delivery.tally);
     wake_consumer(transfer->stream);
     if (transfer->phase == RAAF_PHASE_OVER) {
         take_down(reactor, transfer);

@@ -5,6 +5,7 @@
 #ifndef RAAF_REQUEST_H
 #define RAAF_REQUEST_H
 
+#include "cutter.h"
 #include "dialect.h"
 
 #include <stdatomic.h>
@@ -30,6 +31,7 @@ typedef struct raaf_request_limits {
     uint64_t grace_ns;       /* finish reason to the end, if no terminal mark comes */
     uint64_t coalesce_ns;    /* longest a piece of text waits in the coalescer */
     size_t coalesce_chars;   /* 0: no coalescing */
+    raaf_cut_t coalesce_cut; /* where the coalescer cuts */
     size_t queue_items;
     size_t queue_bytes;
     size_t max_line;
@@ -43,6 +45,8 @@ typedef struct raaf_request_limits {
     bool recovers;   /* where it fails its run may go on: the place is kept */
     bool raw_events; /* hand over events that the dialect does not know */
 } raaf_request_limits_t;
+
+struct raaf_series;
 
 typedef struct raaf_request {
     const raaf_dialect_t *dialect;
@@ -60,7 +64,8 @@ typedef struct raaf_request {
     raaf_script_step_t *steps;
     size_t step_count;
     bool scripted;
-    bool script_fails; /* the script ends in RAAF_SCRIPTED */
+    bool script_fails;          /* the script ends in RAAF_SCRIPTED */
+    struct raaf_series *series; /* of the analytics that count it; NULL: none does */
     raaf_request_limits_t limits;
 } raaf_request_t;
 

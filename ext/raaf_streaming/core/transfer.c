@@ -172,6 +172,7 @@ static bool take_body(raaf_transfer_t *transfer, const char *bytes, size_t len) 
     raaf_stream_t *stream = transfer->stream;
     transfer->last_byte_at = now;
     atomic_store_explicit(&stream->last_byte_at, now, memory_order_relaxed);
+    raaf_tally_read(&transfer->delivery.tally, now);
     if (!stream->outcome.first_byte_at) stream->outcome.first_byte_at = now;
     atomic_fetch_add_explicit(&stream->bytes_received, len, memory_order_relaxed);
     if (transfer->phase == RAAF_PHASE_SENT) transfer->phase = RAAF_PHASE_BODY;
@@ -582,6 +583,7 @@ void raaf_transfer_resume(raaf_transfer_t *transfer) {
     if (!transfer->paused) return;
     transfer->paused = false;
     transfer->last_byte_at = raaf_clock_now(); /* the consumer was slow, not the provider */
+    raaf_tally_held_up(&transfer->delivery.tally);
     if (transfer->grace_until != RAAF_NEVER)
         transfer->grace_until = after(transfer->last_byte_at, limits_of(transfer)->grace_ns);
     touch(transfer);
@@ -739,7 +741,7 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
         return;
     }
     if (raaf_delivery_deadline(&transfer->delivery) <= now) {
-        int result = raaf_delivery_flush(&transfer->delivery);
+        int result = raaf_delivery_due(&transfer->delivery, now);
         if (result != RAAF_OK) raaf_transfer_abort(transfer, result);
     }
     if (transfer->step_at <= now) play(transfer, now);

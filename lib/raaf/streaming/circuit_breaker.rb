@@ -204,7 +204,9 @@ module RAAF
 
       # What another process has done holds here too.
       def adopt(record)
-        case record&.state
+        return unless record
+
+        case record.state
         when :open then open_for([record.seconds, 0.0].max, false)
         when :closed then close_now(false) unless local_state == :closed
         end
@@ -212,7 +214,8 @@ module RAAF
 
       # For the threads that ask the store.
       def local_summary
-        local_figures.values_at(:state, :retry_after)
+        figures = local_figures
+        [figures[:state], figures[:retry_after]]
       end
     end
   end

@@ -22,6 +22,11 @@ module RAAF
       #     sends is a chunk. Default nil.
       # @!attribute chunk_buffer_timeout
       #   @return [Numeric] milliseconds that gathered content waits at most. Default 100.
+      # @!attribute chunk_buffer_cut
+      #   @return [Symbol] where gathered content is cut once there is enough: :grapheme (between two characters as a
+      #     reader sees them; so a letter at the end waits, which may still get an accent), :word or :sentence (what
+      #     comes after its last end waits). What has waited for chunk_buffer_timeout is handed over as it is; half of
+      #     a flag or of a joined emoji may wait once more as long. Default :grapheme.
       # @!attribute connection_pool_size
       #   @return [Integer] idle connections kept per host for reuse; never a limit on streams. Default 10.
       # @!attribute connection_timeout
@@ -125,11 +130,16 @@ module RAAF
       # @!attribute proxy
       #   @return [String, false, nil] an http or https URL; false: none; nil: the environment's http_proxy,
       #     https_proxy and no_proxy. SOCKS is not supported. Default nil.
+      # @!attribute disconnect_grace
+      #   @return [Numeric] seconds for which an answer goes on after its reader's connection was lost (with Rails, in
+      #     an AgentService); then it is ended, unless the reader has come back. Default 30.
       # @!attribute context_in_instructions
       #   @return [Boolean] whether `context:` is added to instructions that are a String. Default true.
       # @!attribute partial_arguments
       #   @return [Boolean] whether each :tool_call_delta chunk has the call's arguments so far in `arguments`: one Hash
       #     a call, which grows (see {PartialJSON#value}). Default false.
+      # @!attribute analytics
+      #   @return [Boolean] whether streams are counted by {Analytics}. Default true.
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
         define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "analytics"
 require_relative "continuation"
 require_relative "core_agent"
 require_relative "core_translation"
@@ -55,12 +56,12 @@ module RAAF
       # @param context [Hash] for instructions and tools
       # @param run_context [RunContext]
       # @param core_agent [CoreAgent] where there is one of an earlier call, its next
-      # @param breakers [#acquire, nil] gives a permit for a request, or raises a CircuitOpenError; nil: none is needed
+      # @param recovery [Resilience::Recovery, nil] what the run does when it fails; has breakers that give permits
       # @param continuation [Continuation] of an answer whose beginning was delivered
       # @param delay [Numeric] seconds to wait before it is sent
       # @param foreign [Boolean] whether the provider is another than the one that the agent's own settings are for
       def initialize(agent:, provider:, model:, config:, messages:, context:, run_context:,
-        core_agent: CoreAgent.new(agent, messages, context), breakers: nil, continuation: Continuation::NONE, delay: 0,
+        core_agent: CoreAgent.new(agent, messages, context), recovery: nil, continuation: Continuation::NONE, delay: 0,
         foreign: false)
         @agent = agent
         @provider = provider
@@ -70,7 +71,7 @@ module RAAF
         @context = context
         @run_context = run_context
         @core_agent = core_agent
-        @breakers = breakers
+        @recovery = recovery
         @continuation = continuation
         @delay = delay
         @foreign = foreign
@@ -139,6 +140,11 @@ module RAAF
         raise
       end
 
+      # @return [NativeAnalytics::Record, nil] of a run that begins with this call; nil: it is not to be counted
+      def begin_record
+        NativeAnalytics::Record.begin(@request[:provider], @request[:model]) if @config.analytics
+      end
+
       # The same question later in the conversation.
       #
       # @param more [Array<Hash{Symbol=>Object}>] what was said since
@@ -149,7 +155,7 @@ module RAAF
       def next(more, agent: @agent, provider: @provider, model: @model)
         all = messages + more
         self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
-          messages: all, run_context: run_context, core_agent: @core_agent.next(agent, all), breakers: @breakers,
+          messages: all, run_context: run_context, core_agent: @core_agent.next(agent, all), recovery: @recovery,
           foreign: @foreign && provider.equal?(@provider))
       end
 
@@ -163,7 +169,7 @@ module RAAF
       # @return [ModelCall]
       def again(provider:, model:, foreign:, said:, delay:)
         self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
-          messages: messages, run_context: run_context, core_agent: @core_agent, breakers: @breakers,
+          messages: messages, run_context: run_context, core_agent: @core_agent, recovery: @recovery,
           continuation: Continuation.new(said), delay: delay, foreign: foreign)
       end
 
@@ -319,7 +325,7 @@ module RAAF
       end
 
       def permitted(request)
-        @permit = @breakers&.acquire(request, @provider)
+        @permit = @recovery&.breakers&.acquire(request, @provider)
         @refused = false
         request
       rescue Errors::CircuitOpenError => e
@@ -332,8 +338,12 @@ module RAAF
         @request[:dialect] || @provider.dialect
       end
 
+      def counted_as
+        @request.values_at(:provider, :model) if @config.analytics
+      end
+
       def native_request(request)
-        native = {dialect: dialect, limits: limits, said: @continuation.repeatable(@written_on)}
+        native = {dialect: dialect, limits: limits, said: @continuation.repeatable(@written_on), counted_as: counted_as}
         if request[:script]
           # A mock's chunks come exactly as asked for.
           native.merge(script: request[:script], script_fails: !request[:error].nil?,
@@ -350,8 +360,9 @@ module RAAF
         @limits ||= TIMES.transform_values { |key| @config.public_send(key) }
           .merge(SIZES.transform_values { |key| @config.public_send(key) })
           .merge(coalesce: @config.chunk_buffer_timeout / 1000.0, coalesce_chars: @config.chunk_buffer_size,
-            retain_text: @config.retain_text, skip_malformed: @config.malformed_events == :skip,
-            raw_events: @config.raw_events, start_delay: @delay, recovers: @breakers ? true : false)
+            coalesce_cut: @config.chunk_buffer_cut, retain_text: @config.retain_text,
+            skip_malformed: @config.malformed_events == :skip, raw_events: @config.raw_events, start_delay: @delay,
+            recovers: !@recovery.nil?)
       end
 
       # What the same provider gets back in the next turn.

@@ -59,7 +59,8 @@ module RAAF
       #   it is; []: nobody
       # @param backup_models [Hash{#to_s=>String}] models by the names of providers ("anthropic"), for those given
       #   without one. Else it is claude-sonnet-5 for Anthropic, openai/gpt-oss-120b for Groq, and the run's own model
-      #   for any other. Another provider gets the agent's settings, but neither its extra_body nor its extra_headers
+      #   for any other. Another provider, and the same at another address, gets the agent's settings, but neither its
+      #   extra_body nor its extra_headers
       # @param after_content [Symbol] :error, :continue or :reset, see above
       # @param circuit_breaker [Hash, false, #acquire, #call] settings of {CircuitBreaker#initialize}, such as
       #   failure_threshold: and timeout:; false: none; a breaker for all; or what gives one for a provider's name and a
@@ -93,6 +94,9 @@ module RAAF
         **options, &block)
         open_resilient(message, context: context, max_retries: max_retries, retry_delay: retry_delay, **options)
           .run(&block).result
+      rescue => e
+        EventEmitter.agent_failed(agent, e)
+        raise
       end
 
       # Asks, and returns at once.

@@ -28,6 +28,7 @@ module RAAF
         @providers = providers
         @context = call.run_context
         @turns = 0
+        @first_token = nil
         @usages = []
         @reasoning = []
         @tool_results = []
@@ -55,7 +56,7 @@ module RAAF
         note(native)
         check_limits(native)
         Tool::Turn.new(calls, call.tools, context: call.context, timeout: config.tool_timeout, details: call.details,
-          hooks: call.method(:call_hook))
+          hooks: call.method(:call_hook), stream_id: context.stream_id)
       end
 
       # Asks the agent's guardrails, about what they have not seen in an earlier run, and writes the first question.
@@ -175,6 +176,16 @@ module RAAF
         @remembered = call.messages.size + answer.size
       end
 
+      # What it came to, without a word of the conversation.
+      #
+      # @param native [NativeStream] the last one
+      # @return [Hash{Symbol=>Object}]
+      def summary(native)
+        outcome = native.outcome if native.here? && @turns.zero? # nil before its end
+        {stream_id: context.stream_id, session_id: context.session_id, user_id: context.user_id, turns: @turns,
+         usage: usage, first_token: @first_token || outcome&.dig(:timings, :first_token), **call.details}
+      end
+
       # @return [String] short: no word of the conversation
       def inspect
         "#<#{self.class.name} #{context.stream_id} turns=#{@turns}>"
@@ -218,6 +229,7 @@ module RAAF
 
         @noted = native
         @turns += 1
+        @first_token = native.outcome[:timings][:first_token] if @turns == 1
         counted = call.usage(native.outcome)
         @usages << counted if counted
         thought = native.outcome[:reasoning]

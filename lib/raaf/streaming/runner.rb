@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "config_api"
+require_relative "event_emitter"
 require_relative "messages"
 require_relative "model_call"
 require_relative "run"
@@ -62,7 +63,8 @@ module RAAF
       # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for this call
       # @yieldparam chunk [Chunk]
       # @return [Result]
-      # @raise [Errors::Error] where the run fails; {Errors::Error#partial_text} has what was delivered
+      # @raise [Errors::Error] where the run fails; {Errors::Error#partial_text} has what was delivered. In a workflow
+      #   of an {EventEmitter}, that is told of it
       # @raise [ArgumentError] for a message that is none
       def run_and_stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings,
         &block)
@@ -70,6 +72,10 @@ module RAAF
           model: model, settings: settings)
         block = without_failure(block) if block && overridden?
         stream.run(&block).result
+      rescue => e
+        # A workflow is told by its agent's own runner; one of the application's that goes on has not failed.
+        EventEmitter.agent_failed(agent, e) unless overridden?
+        raise
       end
 
       # @return [String] the agent, and the provider's name
@@ -121,7 +127,7 @@ module RAAF
       def model_call(messages, context, config, model, providers, recovery, **whose)
         provider, model = providers.call(agent, model)
         ModelCall.new(agent: agent, provider: provider, model: model, messages: messages, context: context,
-          config: config, breakers: recovery&.breakers,
+          config: config, recovery: recovery,
           run_context: RunContext.new(model: model, provider: provider.name, **whose))
       end
 

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "chunk"
+require_relative "delivery"
 require_relative "dispatcher"
 require_relative "live_run"
 require_relative "messages"
@@ -8,6 +9,7 @@ require_relative "native"
 require_relative "stream/callbacks"
 require_relative "stream/objects"
 require_relative "stream/past"
+require_relative "stream/reporting"
 require_relative "stream/settling"
 require_relative "stream/text"
 
@@ -29,6 +31,7 @@ module RAAF
     class Stream
       include Enumerable
       include Settling
+      include Reporting
 
       # Who takes the chunks of a stream.
       Consumer = Struct.new(:thread, :fiber) do
@@ -67,7 +70,11 @@ module RAAF
         @closing = false # the end has been settled, and a redirect comes too late
         @tools = nil # those that run, while they do; the consumer's
         @notice = nil # a chunk that comes before those of the native stream; the consumer's
+        @record = nil # tells the analytics of the run
         @finished = false
+        @reported = false
+        @started_at = nil
+        @delivery = nil # made when it is asked for
         @native = run.prepare
       end
 
@@ -77,7 +84,9 @@ module RAAF
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
+        @started_at = now
         @live.count_message(@run.call.details) { @run.call.start(native, @live) }
+        @record = @run.call.begin_record
         self
       end
 
@@ -89,7 +98,7 @@ module RAAF
       # @raise (see #each)
       # @api private
       def run(&block)
-        consume(starting: true, &block || ->(_) {})
+        consume(starting: true, &delivering(block || ->(_) {}))
         raise_error if raises?
         self
       end
@@ -110,7 +119,7 @@ module RAAF
       def each(&block)
         return enum_for(:each) unless block
 
-        consume(&block)
+        consume(&delivering(block))
         raise_error if raises?
         self
       end
@@ -151,7 +160,7 @@ module RAAF
               raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
             end
 
-            attach_callback(types, block)
+            attach_callback(types, delivering(block))
           end
         end
         self
@@ -285,6 +294,7 @@ module RAAF
           give_up("the process, or its streaming, was shut down", :shutdown)
           @callbacks.keep(error_chunk) # for a callback that comes later, and is run by another thread
         end
+        report
       end
 
       private
@@ -306,6 +316,13 @@ module RAAF
         return if native.here?
 
         raise Errors::ForkedError
+      end
+
+      # With {Delivery.current} while the block runs, where somebody wants it.
+      def delivering(block)
+        return block unless Delivery.kept?
+
+        Delivery.around(@delivery ||= Delivery.new(self, @run.context.attempt), block)
       end
 
       # ---- taking chunks on the caller's thread ----
@@ -409,10 +426,13 @@ module RAAF
           @ended.broadcast # one of those who wait goes on taking them
           left
         end
-        return unless given_up && native.here?
+        return unless given_up
 
-        @run.call.give_back
-        keep_what_was_said
+        if native.here?
+          @run.call.give_back
+          keep_what_was_said
+        end
+        report
       end
 
       # Under the lock.
@@ -505,6 +525,7 @@ module RAAF
         end
         @run.call.give_back if native.here?
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
+        report
         return unless chunk
 
         @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") }

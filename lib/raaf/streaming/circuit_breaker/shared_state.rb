@@ -36,12 +36,13 @@ module RAAF
           @lease = lease.clamp(LEASE_SECONDS)
           @local = local
           @wake = wake
-          @lock = Mutex.new # covers the rest, but for @seen and @complained_at, which are the worker's
+          @lock = Mutex.new # covers the rest, but for @seen, @answers and @complained_at, which are the worker's
           @answered = ConditionVariable.new
           @unsent = nil
           @news = nil
           @seen = ""
-          @complained_at = nil
+          @answers = true # whether it did the last time, however slowly
+          @complained_at = -Float::INFINITY
           begin_here
         end
 
@@ -139,7 +140,7 @@ module RAAF
         # What was to be sent while the store was being asked is sent next, though nobody waits for it any more.
         def next_question
           @lock.synchronize do
-            @questions[:sync] ||= Question.new(:sync, nil, false, true) if @unsent && !@failing
+            @questions[:sync] ||= Question.new(:sync, nil, false, true) if @unsent && @answers
             question = @questions.each_value.first
             @working = false unless question
             question
@@ -150,8 +151,10 @@ module RAAF
           began = Timers.now
           answer = (question.kind == :claim) ? claim : exchange
           slow = Timers.now - began > @store.patience
+          @answers = true
         rescue StandardError, NotImplementedError => e
           slow = true
+          @answers = false
           complain(e)
         ensure
           finish(question, answer, slow)
@@ -218,7 +221,7 @@ module RAAF
 
         def complain(error)
           now = Timers.now
-          return if @complained_at && now - @complained_at < COMPLAINT_SECONDS
+          return if now - @complained_at < COMPLAINT_SECONDS
 
           @complained_at = now
           Streaming.logger.warn("the store of the circuit breaker #{@name} failed (#{error.class}: " \

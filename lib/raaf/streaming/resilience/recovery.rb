@@ -21,6 +21,8 @@ module RAAF
           # @return [Array<Object>] the same for the same server
           def place
             [provider.name, (provider.base_url if provider.respond_to?(:base_url))]
+          rescue Errors::ConfigurationError # it has no address yet
+            [provider.name, nil]
           end
 
           # @return [Boolean] whether it asks the same as the other
@@ -139,7 +141,7 @@ module RAAF
 
         # Who was asked. Where that is nobody known, the run has come to another agent's provider.
         def current(call)
-          asked = Entry.new(call.provider, call.model, false)
+          asked = Entry.new(call.provider, call.model)
           current = @tried.last
           return current if current&.same?(asked)
 
@@ -184,8 +186,9 @@ module RAAF
         end
 
         def entry(backup, first)
-          provider = backup.provider
-          Entry.new(provider, backup.model(first.model), provider.name != first.provider.name)
+          entry = Entry.new(backup.provider, backup.model(first.model))
+          entry.foreign = entry.place != first.place
+          entry
         rescue Errors::Error, ArgumentError => e
           left_out(backup.inspect, e)
         end

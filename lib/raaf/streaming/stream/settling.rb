@@ -152,7 +152,7 @@ module RAAF
           tools = @tools or return
           until tools.settled? || interrupted?
             left = deadline && (deadline - now)
-            outcome = tools.take(left)
+            outcome = Streaming.while_waiting { tools.take(left) }
             next tool_chunks(outcome).each(&block) if outcome
             return false if left && left <= 0
           end
@@ -263,6 +263,7 @@ module RAAF
         # At most once.
         def finish(result: nil, error: nil)
           @lock.synchronize { finish_under_lock(result: result, error: error) unless finished? }
+          report
         end
 
         def finish_under_lock(result: nil, error: nil)
@@ -271,7 +272,17 @@ module RAAF
           @finished = true
           @live.over
           @tools&.abandon
+          count_end
           @ended.broadcast
+        end
+
+        def count_end
+          record = @record or return
+          case @error
+          when nil then record.completed
+          when Errors::CancelledError then record.cancelled
+          else record.failed(@error.class.name.to_s.delete_prefix("RAAF::Errors::"))
+          end
         end
       end
     end

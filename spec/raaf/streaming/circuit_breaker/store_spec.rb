@@ -179,6 +179,15 @@ RSpec.describe RAAF::Streaming::CircuitBreaker::Store do
       end
     end
 
+    it "is left alone until the next look at it" do
+      seldom = CircuitBreakers::TroubledStore.new(refresh: 3600)
+      seldom.trouble = IOError
+      without_log { breaker(store: seldom).trip }
+      pool = RAAF::Streaming::ThreadPool.stores
+      eventually("its rest", within: 10) { pool.instance_variable_get(:@idle) == pool.size }
+      expect(seldom.questions).to eq(1)
+    end
+
     it "shows no secret in the log" do
       store.trouble = IOError.new("api_key=sk-abcdefghijklmnopqrstuvwxyz0123456789 refused")
       without_log do |log|
@@ -257,15 +266,26 @@ RSpec.describe RAAF::Streaming::CircuitBreaker::Store do
       expect(asked.size).to eq(1) # only one thread asks
     end
 
-    it "is heard when it goes on" do
-      there = breaker(store: store)
-      asked = store.hang
-      here = breaker(store: store)
+    it "is heard when it goes on, by the next call" do
+      rarely = CircuitBreakers::TroubledStore.new(refresh: 3600, patience: 0.01)
+      here, there = breaker(store: rarely), breaker(store: rarely)
       there.trip
-      here.state
-      2.times { asked.pop }
-      store.go_on
+      asked = rarely.hang
+      expect(here.state).to eq(:closed)
+      asked.pop
+      rarely.go_on
       eventually("the news") { here.state == :open }
+    end
+
+    it "hears of a change that was made while it was asked, though nobody calls any more" do
+      here = breaker
+      here.trip
+      asked = store.hang
+      here.state
+      asked.pop
+      here.reset
+      store.go_on
+      eventually("the change") { store.read("model").state == :closed }
     end
 
     it "hears of what was changed meanwhile, the last change only" do
