@@ -76,8 +76,9 @@ module RAAF
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
+        record = @run.call.record # its time runs before the request does
         @run.call.start(native)
-        @record = @run.call.begin_record
+        @record = record&.begin
         self
       end
 
