@@ -95,7 +95,7 @@ module RAAF
       # @yieldreturn [Object]
       # @return [Object] what the block returns
       def stand_aside(&wait)
-        return wait.call unless inside?
+        return yield unless inside?
 
         Thread.handle_interrupt(Object => :never) do
           aside(1)

@@ -33,7 +33,9 @@ module RAAF
               forget_the_parents
               next if leads?(to, from)
 
-              [from, to].tap { |edge| @edges << edge }
+              edge = [from, to] #: [Subscription, Subscription]
+              @edges << edge
+              edge
             end
           end
 
