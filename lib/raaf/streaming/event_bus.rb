@@ -28,7 +28,7 @@ module RAAF
     # * `:parallel`: likewise, but up to {MOST_PARALLEL} events of the handler are handled at once, in no order.
     # * `:inline`: on the emitter's thread, before emit returns.
     #
-    # **Queues.** A handler that is not inline has a queue of `queue_size` events (10,000). When it is full, `when_full`
+    # **Queues.** A handler that is not inline has a queue of `queue_size` events (2,000). When it is full, `when_full`
     # says what becomes of the next event:
     #
     # * `:block` (the default): emit waits until there is room; under a Fiber scheduler other fibers run meanwhile. The
@@ -54,8 +54,9 @@ module RAAF
       DELIVERIES = %i[ordered parallel inline].freeze
       # What becomes of an event for which a handler's queue has no room.
       WHEN_FULL = %i[block drop_oldest raise].freeze
-      # Events that a handler's queue holds, by default.
-      QUEUE_SIZE = 10_000
+      # Events that a handler's queue holds, by default. (More cost more: the garbage collector goes through all that
+      # wait, again and again. With 10,000 an event cost half as much again as with 2,000.)
+      QUEUE_SIZE = 2_000
       # Events that it can be made to hold.
       MOST_QUEUE_SIZE = 10_000_000
       # Events of one handler that are handled at once with `:parallel`.
