@@ -274,6 +274,10 @@ static VALUE subscription_queued(VALUE self) {
     return LONG2NUM(RARRAY_LEN(get(self)->queue));
 }
 
+/*
+ * @return [Integer] events that were put into its queue
+ * @api private
+ */
 static VALUE subscription_pushed(VALUE self) {
     return ULL2NUM(get(self)->pushed);
 }
@@ -500,6 +504,7 @@ static VALUE job_subscription(VALUE self) {
     return get_job(self)->subscription;
 }
 
+/* @return [Integer] of the event that it handles, among all that its handler has got; 0: none */
 static VALUE job_number(VALUE self) {
     return ULL2NUM(get_job(self)->number);
 }
