@@ -261,14 +261,17 @@ module RAAF
       private
 
       def check_settings(settings)
-        Subscription.check_settings(**settings)
+        Subscription.check_settings(**settings) # steep:ignore InsufficientKeywordArguments
         settings.freeze
       end
 
       def subscribe(types, handler, once:, **settings)
         handler ||= types.pop unless types.empty? || Types.type?(types.last)
         settings = check_settings(@settings.merge(settings.compact))
-        subscription = Subscription.new(self, Types.new(types), handler, once: once, **settings)
+        wanted = Types.new(types)
+        # steep:ignore:start
+        subscription = Subscription.new(self, wanted, handler, once: once, **settings)
+        # steep:ignore:end
         change { |all| [*all, subscription] }
         subscription
       end
