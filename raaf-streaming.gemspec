@@ -18,7 +18,7 @@ Gem::Specification.new do |spec|
   # A plain glob, not `git ls-files`: a release tarball and a vendored copy have no git. Build products stay out.
   spec.files = Dir.glob(
     %w[
-      {app,exe,ext,lib,sig}/**/*
+      {app,config,exe,ext,lib,sig}/**/*
       doc/**/*.md examples/**/*.rb
       README.md CHANGELOG.md LICENSE.txt .yardopts
     ], base: __dir__

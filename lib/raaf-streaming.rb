@@ -25,13 +25,21 @@ require_relative "raaf/streaming/process_hooks"
 require_relative "raaf/streaming/notifications"
 require_relative "raaf/streaming/thread_pool"
 require_relative "raaf/streaming/timers"
+require_relative "raaf/streaming/chunk_buffer"
 require_relative "raaf/streaming/event_bus"
+require_relative "raaf/streaming/circuit_breaker"
+require_relative "raaf/streaming/connection_manager"
+require_relative "raaf/streaming/analytics"
 require_relative "raaf/streaming/dispatcher"
 require_relative "raaf/streaming/stream"
 require_relative "raaf/streaming/runner"
 require_relative "raaf/streaming/async_runner"
+require_relative "raaf/streaming/resilient_runner"
 require_relative "raaf/streaming/orchestrator"
 require_relative "raaf/streaming/collaborative_session"
+
+# Only where Rails is, and comes first.
+require_relative "raaf/streaming/engine" if defined?(Rails::Engine)
 
 module RAAF
   # Test doubles cost an application nothing until it names them. Where the gem raaf-testing came first, its

@@ -80,6 +80,8 @@ module ReportsOfChildren
   # A piece of the garbage collector's own stack: 500 references and a pointer to the next. It may run wherever an
   # object is made, and it keeps the stack for the next time.
   MARK_STACK = /\A(?:4,008 bytes|[\d,]+ \(4,008 direct, [\d,]+ indirect\) bytes) in 1 blocks/
+  # By which we ask Ruby for memory of our own. What any other of its functions has asked for is its, though we called.
+  RUBY_ALLOCATORS = /\A(?:ruby_x|rb_data_|rb_alloc_)/
 
   # A child gives up what belongs to its parent's threads, which it does not have: nothing points there any longer. So
   # its leaks say nothing; its other errors count. What happens outside of the extension is not its doing, nor is an
@@ -103,7 +105,13 @@ module ReportsOfChildren
     frames = error.stack.frames
     return true if frames.none?(&:in_binary?)
 
-    leak?(error) ? error.msg.match?(MARK_STACK) : frames.first.in_ruby?
+    leak?(error) ? error.msg.match?(MARK_STACK) || of_ruby?(frames) : frames.first.in_ruby?
+  end
+
+  # Ruby keeps tables by thread and runs finalizers wherever it is called, and does not clear away at the exit.
+  def of_ruby?(frames)
+    before_ours = frames.take_while { |frame| !frame.in_binary? }
+    before_ours.any? { |frame| frame.in_ruby? && frame.fn && !frame.fn.match?(RUBY_ALLOCATORS) }
   end
 
   def leak?(error)

@@ -74,6 +74,10 @@ VALUE rb_raaf_chunk_new(VALUE owner, raaf_chunk_t *item) {
     return self;
 }
 
+static bool is_chunk(VALUE object) {
+    return RB_TYPE_P(object, T_DATA) && RTYPEDDATA_P(object) && RBASIC_CLASS(object) == cChunk;
+}
+
 /* The attribute set from Ruby, or Qundef. */
 static VALUE attribute(const chunk_t *chunk, VALUE name) {
     return NIL_P(chunk->attributes) ? Qundef : rb_hash_lookup2(chunk->attributes, name, Qundef);
@@ -113,6 +117,16 @@ static VALUE chunk_get_cumulative(VALUE self) {
     if (chunk->item.text) raaf_text_copy(chunk->item.text, RSTRING_PTR(text), chunk->item.text_len);
     RB_GC_GUARD(self);
     return text;
+}
+
+bool rb_raaf_chunk_read(VALUE object, rb_raaf_piece_t *piece) {
+    if (!is_chunk(object)) return false;
+    const chunk_t *chunk = RTYPEDDATA_DATA(object);
+    const VALUE type = attribute(chunk, sym_type);
+    piece->content = type == Qundef ? chunk->item.type == RAAF_CHUNK_CONTENT : type == sym_content;
+    piece->text = (raaf_slice_t){chunk->item.bytes, chunk->item.len};
+    piece->string = piece->content ? attribute(chunk, sym_delta) : Qundef;
+    return true;
 }
 
 static VALUE chunk_get_seq(VALUE self) {

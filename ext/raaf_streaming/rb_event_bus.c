@@ -10,7 +10,8 @@
 
 #include <pthread.h>
 
-#define MOST_SNAPSHOTS 1000 /* types that an application has; where there are more, they are made up */
+#define MOST_SNAPSHOTS                                                                             \
+    1000 /* types that an application has; where there are more, they are made up */
 
 unsigned rb_raaf_generation;
 static VALUE cBus;

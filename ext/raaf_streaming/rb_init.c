@@ -12,9 +12,13 @@ RUBY_FUNC_EXPORTED void Init_raaf_streaming(void) {
     rb_raaf_init_waiter();
     rb_raaf_init_reactor();
     rb_raaf_init_chunk();
+    rb_raaf_init_place();
     rb_raaf_init_stream();
     rb_raaf_init_parsers();
     rb_raaf_init_partial_json();
+    rb_raaf_init_chunk_buffer();
     rb_raaf_init_dispatch_queue();
     rb_raaf_init_event_bus();
+    rb_raaf_init_circuit_breaker();
+    rb_raaf_init_analytics();
 }

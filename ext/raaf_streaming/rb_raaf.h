@@ -9,7 +9,10 @@
 #include <ruby.h>
 #include <ruby/encoding.h>
 
+#include "core/analytics.h"
+#include "core/admission.h"
 #include "core/chunk.h"
+#include "core/cutter.h"
 #include "core/reactor.h"
 #include "core/stream.h"
 #include "core/stream_queue.h"
@@ -61,6 +64,9 @@ void rb_raaf_sleep(const rb_raaf_sleep_t *sleep, double seconds);
 /* In a forked child: the descriptors of the pool are shared with the parent and not used again. */
 void rb_raaf_waiter_after_fork(void);
 
+/* Another number in each process of a line of forks; costs nothing to ask for. */
+unsigned rb_raaf_fork_number(void);
+
 /* rb_chunk.c */
 void rb_raaf_init_chunk(void);
 
@@ -69,6 +75,19 @@ void rb_raaf_init_chunk(void);
  * points into.
  */
 VALUE rb_raaf_chunk_new(VALUE owner, raaf_chunk_t *item);
+
+/* What a chunk says, read without making an object. */
+typedef struct rb_raaf_piece {
+    bool content;
+    raaf_slice_t text; /* of a chunk from a stream; borrowed from it */
+    VALUE string;      /* of a chunk made in Ruby; else Qundef */
+} rb_raaf_piece_t;
+
+/*
+ * Reads a Chunk. Returns false for any other object, and for a subclass: their methods have to be
+ * asked.
+ */
+bool rb_raaf_chunk_read(VALUE object, rb_raaf_piece_t *piece);
 
 VALUE rb_raaf_usage_hash(const raaf_usage_t *usage);
 
@@ -87,17 +106,41 @@ VALUE rb_raaf_stream_detached(raaf_request_t *request, VALUE context);
 /* Takes what is in the queue as Chunks. */
 VALUE rb_raaf_stream_take_all(VALUE native);
 
+/* Symbol: :new, :queued, :connecting, :waiting, :streaming, :ended */
+VALUE rb_raaf_stage_symbol(raaf_stage_t stage);
+
+/* rb_place.c */
+void rb_raaf_init_place(void);
+
+/* The place of a Place; NULL in another process than its own. */
+raaf_place_t *rb_raaf_place_get(VALUE place);
+
 /* rb_parsers.c */
 void rb_raaf_init_parsers(void);
 
 /* rb_partial_json.c */
 void rb_raaf_init_partial_json(void);
 
+/* rb_chunk_buffer.c */
+void rb_raaf_init_chunk_buffer(void);
+
+/* :grapheme (also nil), :word or :sentence; raises ArgumentError for anything else. */
+raaf_cut_t rb_raaf_cut(VALUE name);
+
 /* rb_dispatch_queue.c */
 void rb_raaf_init_dispatch_queue(void);
 
 /* rb_event_bus.c */
 void rb_raaf_init_event_bus(void);
+
+/* rb_circuit_breaker.c */
+void rb_raaf_init_circuit_breaker(void);
+
+/* rb_analytics.c */
+void rb_raaf_init_analytics(void);
+
+/* Who counts for that provider and model; NULL: out of memory, and nobody. */
+raaf_series_t *rb_raaf_series(VALUE provider, VALUE model);
 
 /* rb_request.c */
 

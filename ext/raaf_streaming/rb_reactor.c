@@ -20,6 +20,7 @@ static raaf_reactor_t *current; /* GVL; one reference */
 static raaf_reactor_t *paused;  /* between before_fork and after_fork_in_parent; GVL */
 static pid_t own_pid;           /* of the process that all of this belongs to */
 static raaf_reactor_options_t options = {.idle_connections = 10};
+static unsigned fork_number; /* raised in each child */
 static VALUE mReactor;
 static ID id_prepare_reactor;
 
@@ -31,6 +32,7 @@ void rb_raaf_check_fork(void) {
     if (own_pid == getpid()) return;
     own_pid = getpid();
     raaf_stream_forget_counts();
+    raaf_analytics_forget();
     rb_raaf_waiter_after_fork();
     if (!current) return;
     raaf_reactor_abandon(
@@ -59,8 +61,13 @@ static void after_fork_in_parent(void) {
 
 /* At once: later the child's descriptors may be others under the same numbers. Closes only. */
 static void after_fork_in_child(void) {
+    fork_number++;
     if (current) raaf_reactor_abandon(current);
     current = paused = NULL;
+}
+
+unsigned rb_raaf_fork_number(void) {
+    return fork_number;
 }
 
 static void drop_stopped(void) {

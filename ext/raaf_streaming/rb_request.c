@@ -3,9 +3,12 @@
  *
  *   url:, host:, headers: {name => value}, body:, dialect: Symbol, proxy: String or nil,
  *   ca_file: String or nil, script: [[seconds, bytes], …] or nil, script_fails: Boolean,
+ *   said: String or nil (what the answer goes on with, and perhaps repeats),
+ *   counted_as: [provider, model] or nil,
  *   limits: {connect:, first_token:, idle:, total:, grace:, coalesce: (seconds or nil: none),
  *            retry_delay:, max_retry_delay: (the same), start_delay: (seconds or nil: none),
- *            coalesce_chars:, queue_items:, queue_bytes:,
+ *            queue: (seconds that it waits for its place), recovers:,
+ *            coalesce_chars:, coalesce_cut: Symbol or nil, queue_items:, queue_bytes:,
  *            max_line:, max_event:, max_text:, max_retries:, retain_text:, skip_malformed:,
  *            raw_events:}
  *
@@ -64,17 +67,20 @@ static void set_limits(raaf_request_limits_t *limits, VALUE hash) {
     limits->total_ns = nanoseconds(fetch(hash, "total"));
     limits->grace_ns = nanoseconds(fetch(hash, "grace"));
     VALUE delay = fetch(hash, "start_delay");
+    limits->queue_ns = nanoseconds(fetch(hash, "queue"));
     limits->start_delay_ns = NIL_P(delay) ? 0 : nanoseconds(delay);
     limits->coalesce_ns = nanoseconds(fetch(hash, "coalesce"));
     limits->retry_delay_ns = nanoseconds(fetch(hash, "retry_delay"));
     limits->max_retry_delay_ns = nanoseconds(fetch(hash, "max_retry_delay"));
     limits->max_retries = size(hash, "max_retries");
     limits->coalesce_chars = size(hash, "coalesce_chars");
+    limits->coalesce_cut = rb_raaf_cut(fetch(hash, "coalesce_cut"));
     limits->queue_items = size(hash, "queue_items");
     limits->queue_bytes = size(hash, "queue_bytes");
     limits->max_line = size(hash, "max_line");
     limits->max_event = size(hash, "max_event");
     limits->max_text = size(hash, "max_text");
+    limits->recovers = RTEST(fetch(hash, "recovers"));
     limits->retain_text = RTEST(fetch(hash, "retain_text"));
     limits->raw_events = RTEST(fetch(hash, "raw_events"));
     limits->skip_malformed = RTEST(fetch(hash, "skip_malformed"));
@@ -109,6 +115,13 @@ static void set_script(raaf_request_t *request, VALUE steps, VALUE fails) {
     }
 }
 
+static void set_said(raaf_request_t *request, VALUE said) {
+    if (NIL_P(said)) return;
+    StringValue(said);
+    check(raaf_request_set_said(request, RSTRING_PTR(said), RSTRING_LEN(said)));
+    RB_GC_GUARD(said);
+}
+
 static const raaf_dialect_t *dialect(VALUE hash) {
     VALUE name = rb_String(fetch(hash, "dialect"));
     const raaf_dialect_t *found = raaf_dialect_find(StringValueCStr(name));
@@ -123,6 +136,10 @@ raaf_request_t *rb_raaf_request_new(VALUE hash) {
     if (!request) check(RAAF_NO_MEMORY);
     RTYPEDDATA_DATA(holder) = request;
     set_limits(&request->limits, fetch(hash, "limits"));
+    set_said(request, fetch(hash, "said"));
+    VALUE label = fetch(hash, "counted_as");
+    if (!NIL_P(label))
+        request->series = rb_raaf_series(rb_ary_entry(label, 0), rb_ary_entry(label, 1));
     VALUE script = fetch(hash, "script");
     if (!NIL_P(script)) {
         set_script(request, script, fetch(hash, "script_fails"));

@@ -85,14 +85,17 @@ static void native_compact(void *data) {
     native->arguments = rb_gc_location(native->arguments);
 }
 
-/* Its place among max_concurrent_streams is free at once, whenever the reactor gets to it. */
+/* The place of its run is free at once, whenever the reactor gets to it. */
 static void cancel(const native_t *native) {
     if (!native->submitted) return;
-    raaf_stream_ended(native->stream);
+    raaf_stream_ended(native->stream, false);
     raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
 }
 
-/* Allocates nothing, takes no lock, waits for nobody. */
+/*
+ * Allocates nothing of Ruby's, and takes no lock under which anybody calls Ruby or waits: the
+ * admission's covers pointer moves only.
+ */
 static void native_free(void *data) {
     native_t *native = data;
     if (native->stream && native->pid == getpid()) {
@@ -120,8 +123,9 @@ static native_t *get(VALUE self) {
     return native;
 }
 
+/* NULL: it is known that it does not. */
 static void check_here(const native_t *native) {
-    if (native->pid != getpid())
+    if (!native || native->pid != getpid())
         rb_raaf_raise("ForkedError", "the stream was started before a fork, in the parent process; "
                                      "start a new one in this process");
 }
@@ -196,21 +200,40 @@ static VALUE native_prepare(VALUE class, VALUE hash, VALUE context, VALUE first_
     return self;
 }
 
+/* nil for a stream that has begun, or waits to; else the setting that it was refused for. */
+static VALUE refusal(raaf_entry_t entry) {
+    switch (entry) {
+    case RAAF_ENTRY_GRANTED:
+    case RAAF_ENTRY_WAITS:
+        return Qnil;
+    case RAAF_ENTRY_FULL:
+        return ID2SYM(rb_intern("max_concurrent_streams"));
+    case RAAF_ENTRY_USER_FULL:
+        return ID2SYM(rb_intern("max_concurrent_streams_per_user"));
+    case RAAF_ENTRY_QUEUE_FULL:
+        return ID2SYM(rb_intern("max_queued_streams"));
+    default:
+        rb_raaf_raise_code(RAAF_NO_MEMORY, "a place");
+    }
+}
+
 /*
- * start(most streams at once or nil): begins, and returns whether there was a place for it. By
- * itself, so that whoever starts it can hold it before, and end it whatever interrupts him. Raises
- * ForkedError.
+ * start(Place of its run): begins, or has it wait for the place. Returns nil, or the setting
+ * (Symbol) that it was refused for: then nothing has begun. By itself, so that whoever starts it
+ * can hold it before, and end it whatever interrupts him. Raises ForkedError.
  */
-static VALUE native_start(VALUE self, VALUE most) {
+static VALUE native_start(VALUE self, VALUE place) {
     native_t *native = get_here(self);
-    size_t limit = NIL_P(most) ? SIZE_MAX : NUM2SIZET(most);
-    if (native->submitted) return Qtrue;
+    raaf_place_t *own = rb_raaf_place_get(place);
+    if (!own) check_here(NULL);
+    if (native->submitted) return Qnil;
     raaf_reactor_t *reactor = rb_raaf_reactor();
     /* From here to the submission nobody else has the GVL. */
-    if (raaf_stream_active_count() >= limit) return Qfalse;
-    native->submitted = true;
-    raaf_reactor_submit(reactor, native->stream);
-    return Qtrue;
+    if (!native->stream->place) raaf_stream_set_place(native->stream, own);
+    raaf_entry_t entry = raaf_reactor_submit(reactor, native->stream);
+    native->submitted = entry == RAAF_ENTRY_GRANTED || entry == RAAF_ENTRY_WAITS;
+    RB_GC_GUARD(place);
+    return refusal(entry);
 }
 
 /* ---- taking chunks ---- */
@@ -408,17 +431,31 @@ static VALUE native_cancel(VALUE self) {
     return self;
 }
 
+/* As cancel, for a run that goes on with another stream: it keeps its place. */
+static VALUE native_interrupt(VALUE self) {
+    native_t *native = get(self);
+    if (native->pid != getpid() || !native->submitted) return self;
+    atomic_store(&native->stream->keep_place, true);
+    raaf_reactor_post(native->stream, RAAF_COMMAND_CANCEL);
+    return self;
+}
+
 /* ---- what is known about it ---- */
 
 static VALUE native_id(VALUE self) {
     return ULL2NUM(get(self)->stream->id);
 }
 
-/* Symbol: :new, :connecting, :waiting, :streaming, :ended */
-static VALUE native_stage(VALUE self) {
-    static const char *const names[] = {"new", "connecting", "waiting", "streaming", "ended"};
-    int stage = atomic_load_explicit(&get(self)->stream->stage, memory_order_acquire);
+VALUE rb_raaf_stage_symbol(raaf_stage_t stage) {
+    static const char *const names[] = {"new",     "queued",    "connecting",
+                                        "waiting", "streaming", "ended"};
     return ID2SYM(rb_intern(names[stage]));
+}
+
+/* Symbol: see rb_raaf_stage_symbol */
+static VALUE native_stage(VALUE self) {
+    int stage = atomic_load_explicit(&get(self)->stream->stage, memory_order_acquire);
+    return rb_raaf_stage_symbol((raaf_stage_t)stage);
 }
 
 /* @return [Integer] bytes of the body so far */
@@ -552,7 +589,7 @@ static void set_error(VALUE hash, const raaf_outcome_t *outcome) {
 /*
  * What happened, as a Hash (keys: see lib/raaf/streaming/error_factory.rb; besides finish_reason,
  * usage, usage_json, parts, reasoning, refusal, choices, finish_reasons, events, malformed_events,
- * attempts, timings).
+ * attempts, answered: whether something of the answer came, timings).
  * nil before the terminal chunk was taken.
  */
 static VALUE native_outcome(VALUE self) {
@@ -580,6 +617,7 @@ static VALUE native_outcome(VALUE self) {
     set(hash, "events", ULL2NUM(outcome->events));
     set(hash, "malformed_events", ULL2NUM(outcome->malformed_events));
     set(hash, "attempts", SIZET2NUM(outcome->attempts));
+    set(hash, "answered", outcome->first_token_at ? Qtrue : Qfalse);
     RB_GC_GUARD(self);
     return hash;
 }
@@ -610,6 +648,7 @@ void rb_raaf_init_stream(void) {
     rb_define_method(cNative, "each", native_each, 1);
     rb_define_method(cNative, "drain", native_drain, 2);
     rb_define_method(cNative, "cancel", native_cancel, 0);
+    rb_define_method(cNative, "interrupt", native_interrupt, 0);
     rb_define_method(cNative, "id", native_id, 0);
     rb_define_method(cNative, "stage", native_stage, 0);
     rb_define_method(cNative, "bytes_received", native_bytes_received, 0);

@@ -377,7 +377,7 @@ typedef struct turn {
     long left;   /* events it may still take */
     uint64_t until;
     uint64_t seen; /* when the clock was last looked at */
-    int unseen; /* events until it is looked at again */
+    int unseen;    /* events until it is looked at again */
 } turn_t;
 
 /* Looks at the clock after each event; less often while it does not move, and nobody waits. */

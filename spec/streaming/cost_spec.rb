@@ -33,4 +33,11 @@ RSpec.describe "What a stream costs" do
   it "is at most two objects a chunk whose text is not read" do
     expect(objects_a_chunk(5_000) { |chunk| chunk.content? }).to be <= 2
   end
+
+  it "is no object more where blocks can ask which chunk they have, as with Rails" do
+    RAAF::Streaming::Delivery.keep
+    expect(objects_a_chunk(5_000) { |chunk| chunk.content? }).to be <= 2
+  ensure
+    RAAF::Streaming::Delivery.instance_variable_set(:@kept, false)
+  end
 end

@@ -132,7 +132,7 @@ RSpec.describe "A process that ends while it streams" do
   it "starts no thread and opens nothing when the gem is required" do
     source = <<~RUBY # without the prelude, which requires it
       seen = -> { [Thread.list.size, Dir.children("/proc/self/task").size, Dir.children("/proc/self/fd").size] }
-      GC.start # it closes what RubyGems has left open, here or while the gem is loaded
+      GC.start # closes what Bundler has left open
       before = seen.call
       require "raaf-streaming"
       puts RAAF::Streaming::Reactor.running?, seen.call == before || [before, seen.call].inspect

@@ -216,24 +216,29 @@ RSpec.describe RAAF::Streaming::Stream do
   end
 
   describe "a redirect" do
-    it "that finds no place fails the run with that error, and its request was never sent" do
-      other = nil
+    it "keeps its place, whoever asks for it before the new request is written" do
+      refused = nil
       asked = 0
       asking = runner_with(max_concurrent_streams: 1) do
-        other = runner.stream("Me first") if (asked += 1) == 2
+        if (asked += 1) == 2
+          begin
+            runner.stream("Me first", max_concurrent_streams: 1)
+          rescue RAAF::Errors::StreamLimitError => e
+            refused = e
+          end
+        end
         "Be brief."
       end
-      server.script(**silence_after("Long")).script(**no_answer)
+      server.script(**silence_after("Long")).script(deltas: %w[Short])
       stream = asking.stream("Hi")
       taking = take(stream)
       taking.next_chunk
 
       stream.redirect("Shorter")
 
-      expect(taking.types).to eq(%i[content error])
-      expect(taking.error).to be_a(RAAF::Errors::StreamLimitError)
-      expect { stream.result }.to raise_error(RAAF::Errors::StreamLimitError)
-      other.cancel.wait
+      expect(taking.types).to eq(%i[content status content complete])
+      expect(refused.limit).to eq(:max_concurrent_streams)
+      expect(server.requests.size).to eq(2)
     end
 
     [RuntimeError, NotImplementedError].each do |kind|

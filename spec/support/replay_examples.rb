@@ -77,6 +77,18 @@ RSpec.shared_examples "recorded streams" do |recordings, reader:, dialect:, prov
     expect(chunks.last).to be_complete
   end
 
+  # Each chunk ends where a character does, as a reader sees it; unless what follows is none of its text.
+  def expect_whole_characters(chunks)
+    chunks.chunk_while { |a, b| [a.type, a.choice] == [b.type, b.choice] }.each do |group|
+      next unless %i[content reasoning refusal].include?(group.first.type)
+
+      so_far = 0
+      ends = group.map { |chunk| so_far += chunk.delta.length }
+      clusters = 0
+      expect(ends - group.map(&:delta).join.each_grapheme_cluster.map { |one| clusters += one.length }).to be_empty
+    end
+  end
+
   recordings.each do |recording|
     describe recording.file do
       ReplayRecordings::LINE_ENDS.each do |name, line_end|
@@ -115,6 +127,16 @@ RSpec.shared_examples "recorded streams" do |recordings, reader:, dialect:, prov
         expect(tool_calls_in(run.chunks)).to eq(reading.tool_calls)
         expect(run.chunks).to be_a_proper_sequence
         expect(run.of(:content).size).to be <= reading.pieces.count { |type, _| type == :content }
+      end
+
+      it "cuts no character where pieces are gathered" do
+        [1 + recordings.index(recording) % 20, 3].each do |size|
+          run = stream_scripted({chunk_buffer_size: size, chunk_buffer_timeout: 600_000, **asked},
+            bytes: recording.bytes)
+
+          expect(run.text).to eq(read(recording.bytes).text)
+          expect_whole_characters(run.chunks)
+        end
       end
     end
   end

@@ -108,7 +108,9 @@ RSpec::Matchers.define :be_a_proper_sequence do
     so_far = Hash.new { |all, choice| all[choice] = +"" }
     wrong = chunks.find do |chunk|
       so_far[chunk.choice] << chunk.delta if chunk.content?
-      chunk.cumulative != so_far[chunk.choice]
+      right = chunk.cumulative == so_far[chunk.choice]
+      so_far.clear if chunk.status? && %i[redirected reset].include?(chunk.status)
+      !right
     end
     "#{wrong.inspect} has the wrong cumulative" if wrong
   end

@@ -83,6 +83,38 @@ TEST(buffer_keeps_its_memory_when_cleared_unless_it_is_large) {
     CHECK_EQ_PTR(buffer.bytes, NULL);
 }
 
+TEST(buffer_moves_what_is_left_to_the_front) {
+    raaf_buffer_t buffer;
+
+    raaf_buffer_init(&buffer, 1000);
+    raaf_buffer_append(&buffer, "abcdef", 6);
+    raaf_buffer_shift(&buffer, 0, 100);
+    CHECK_EQ_STR(buffer.bytes, buffer.len, "abcdef");
+    raaf_buffer_shift(&buffer, 4, 100);
+    CHECK_EQ_STR(buffer.bytes, buffer.len, "ef");
+    raaf_buffer_shift(&buffer, 2, 100);
+    CHECK_EQ_UINT(buffer.len, 0);
+    raaf_buffer_free(&buffer);
+}
+
+TEST(buffer_gives_memory_back_for_what_is_left) {
+    static const char large[5000];
+    raaf_buffer_t buffer;
+
+    raaf_buffer_init(&buffer, 10000);
+    raaf_buffer_append(&buffer, large, sizeof large);
+    raaf_buffer_shift(&buffer, 1000, 100);
+    CHECK(buffer.capacity >= 4000); /* it does not fit into less */
+    memory_runs_out_after(0);
+    raaf_buffer_shift(&buffer, 3950, 100);
+    memory_is_back();
+    CHECK(buffer.capacity >= 4000);
+    raaf_buffer_shift(&buffer, 1, 100);
+    CHECK_EQ_UINT(buffer.capacity, 100);
+    CHECK_EQ_UINT(buffer.len, 49);
+    raaf_buffer_free(&buffer);
+}
+
 TEST(buffer_can_be_used_again_after_it_was_freed) {
     raaf_buffer_t buffer;
 

@@ -157,7 +157,53 @@ TEST(delivery_coalesces_up_to_a_number_of_characters) {
     say(&desk, "x");
     CHECK(nothing_there(&desk));
     say(&desk, "yz");
-    is_next(&desk, RAAF_CHUNK_CONTENT, "\xC3\xA9\xC3\xA8xyz");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "\xC3\xA9\xC3\xA8xy");
+    CHECK(raaf_delivery_deadline(&desk.delivery) != RAAF_NEVER);
+    raaf_delivery_end(&desk.delivery, RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "z");
+    cumulative_is(next(&desk), "\xC3\xA9\xC3\xA8xyz");
+    desk_close(&desk);
+}
+
+TEST(delivery_keeps_a_character_whole_that_comes_in_two_deltas) {
+    desk_t desk;
+
+    desk_open(&desk, coalescing(1));
+    say(&desk, "e");
+    CHECK(nothing_there(&desk));
+    say(&desk, "\xCC\x81t");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "e\xCC\x81");
+    desk_close(&desk);
+}
+
+TEST(delivery_cuts_where_it_is_asked_to) {
+    desk_t desk;
+    raaf_request_t *request = coalescing(1);
+
+    request->limits.coalesce_cut = RAAF_CUT_WORD;
+    desk_open(&desk, request);
+    say(&desk, "two wor");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "two ");
+    say(&desk, "ds");
+    CHECK(nothing_there(&desk));
+    say_as(&desk, RAAF_CHUNK_FINISH, 0, "stop");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "words");
+    desk_close(&desk);
+}
+
+TEST(delivery_holds_half_a_flag_back_when_it_is_due_and_then_no_longer) {
+    desk_t desk;
+
+    desk_open(&desk, coalescing(100));
+    say(&desk, "a\xF0\x9F\x87\xA9");
+    const uint64_t due = raaf_delivery_deadline(&desk.delivery);
+    CHECK_EQ_INT(raaf_delivery_due(&desk.delivery, due - 1), RAAF_OK);
+    CHECK(nothing_there(&desk));
+    CHECK_EQ_INT(raaf_delivery_due(&desk.delivery, due), RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "a");
+    CHECK_EQ_UINT(raaf_delivery_deadline(&desk.delivery), due + RAAF_MS(50));
+    CHECK_EQ_INT(raaf_delivery_due(&desk.delivery, due + RAAF_MS(50)), RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "\xF0\x9F\x87\xA9");
     CHECK_EQ_UINT(raaf_delivery_deadline(&desk.delivery), RAAF_NEVER);
     desk_close(&desk);
 }
@@ -324,6 +370,55 @@ TEST(delivery_keeps_the_finish_reason_of_each_choice) {
     CHECK_EQ_UINT(choices[0].finish_reason.len, 0);
     CHECK_EQ_UINT(choices[1].index, 3);
     CHECK_EQ_STR(choices[1].finish_reason.bytes, choices[1].finish_reason.len, "length");
+    desk_close(&desk);
+}
+
+static raaf_request_t *going_on_with(raaf_request_t *request, const char *said) {
+    CHECK_EQ_INT(raaf_request_set_said(request, said, strlen(said)), RAAF_OK);
+    return request;
+}
+
+TEST(delivery_leaves_out_what_repeats_the_answer_that_it_goes_on_with) {
+    desk_t desk;
+
+    desk_open(&desk, going_on_with(coalescing(100), "It was a bright cold day"));
+    say_as(&desk, RAAF_CHUNK_REASONING, 0, "hm");
+    say(&desk, "a bright ");
+    CHECK(desk.delivery.said);
+    CHECK(desk.consumer.stream->outcome.first_token_at != 0);
+    say(&desk, "cold day in");
+    say(&desk, " April");
+    raaf_delivery_end(&desk.delivery, RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_REASONING, "hm");
+    is_next(&desk, RAAF_CHUNK_CONTENT, " in April");
+    cumulative_is(next(&desk), " in April");
+    desk_close(&desk);
+}
+
+TEST(delivery_holds_nothing_back_before_another_type_choice_or_the_end) {
+    desk_t desk;
+    const raaf_delta_t call = {.type = RAAF_CHUNK_TOOL_CALL, .tool_name = slice("weather")};
+
+    desk_open(&desk, going_on_with(request_new(), "It was a bright"));
+    say(&desk, "a");
+    CHECK(nothing_there(&desk));
+    CHECK_EQ_INT(raaf_delivery_delta(&desk.delivery, &call), RAAF_OK);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "a");
+    CHECK_EQ_INT(next(&desk)->type, RAAF_CHUNK_TOOL_CALL);
+    desk_close(&desk);
+
+    desk_open(&desk, going_on_with(request_new(), "It was a bright"));
+    say(&desk, "a");
+    say_as(&desk, RAAF_CHUNK_CONTENT, 1, "was");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "a");
+    is_next(&desk, RAAF_CHUNK_CONTENT, "was");
+    desk_close(&desk);
+
+    desk_open(&desk, going_on_with(request_new(), "It was a bright"));
+    say(&desk, "a bri");
+    raaf_delivery_end(&desk.delivery, RAAF_TRUNCATED);
+    is_next(&desk, RAAF_CHUNK_CONTENT, "a bri");
+    cumulative_is(next(&desk), "a bri");
     desk_close(&desk);
 }
 

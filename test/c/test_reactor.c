@@ -819,10 +819,10 @@ WORLD_TEST(text_is_coalesced_by_size) {
     consumer_t consumer = consumer_start(world->reactor, request);
     peer_t peer = peer_begin(world);
     peer_event(&peer, CONTENT("a") CONTENT("b") CONTENT("c") CONTENT("d") CONTENT("efg"));
-    consumer_gets(&consumer, "abc");
-    consumer_gets(&consumer, "defg");
+    consumer_gets(&consumer, "ab");
+    consumer_gets(&consumer, "cdef");
     peer_event(&peer, CONTENT("h") FINISH DONE);
-    consumer_gets(&consumer, "h");
+    consumer_gets(&consumer, "gh");
     consumer_ends(&consumer, RAAF_OK);
     peer_close(&peer);
     ends_and_leaves(world, &consumer, RAAF_OK);

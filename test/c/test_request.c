@@ -39,6 +39,8 @@ TEST(request_body_may_hold_any_byte) {
     CHECK_EQ_BYTES(request->body, request->body_len, "a\0b", 3);
     CHECK_EQ_INT(raaf_request_set_body(request, "", 0), RAAF_OK);
     CHECK_EQ_UINT(request->body_len, 0);
+    CHECK_EQ_INT(raaf_request_set_said(request, "\0 said", 6), RAAF_OK);
+    CHECK_EQ_BYTES(request->said, request->said_len, "\0 said", 6);
     raaf_request_free(request);
 }
 
@@ -66,6 +68,7 @@ static int build(raaf_request_t *request) {
     if (result == RAAF_OK) result = raaf_request_set(&request->url, "http://b.test", 13);
     if (result == RAAF_OK) result = raaf_request_set_body(request, "one", 3);
     if (result == RAAF_OK) result = raaf_request_set_body(request, "three", 5);
+    if (result == RAAF_OK) result = raaf_request_set_said(request, "said", 4);
     for (int i = 0; i < 3 && result == RAAF_OK; i++)
         result = raaf_request_add_header(request, "Name: value", 11);
     for (int i = 0; i < 3 && result == RAAF_OK; i++)
@@ -91,7 +94,7 @@ TEST(request_survives_running_out_of_memory_anywhere) {
         raaf_request_free(request);
     }
     CHECK_EQ_INT(result, RAAF_OK);
-    CHECK_EQ_INT(left, 1 + 4 + 6 + 6 + 1);
+    CHECK_EQ_INT(left, 1 + 5 + 6 + 6 + 1);
 }
 
 TEST(request_forgets_all_but_its_limits) {
@@ -103,6 +106,8 @@ TEST(request_forgets_all_but_its_limits) {
     CHECK_EQ_CSTR(request->url, NULL);
     CHECK_EQ_CSTR(request->body, NULL);
     CHECK_EQ_UINT(request->body_len, 0);
+    CHECK_EQ_CSTR(request->said, NULL);
+    CHECK_EQ_UINT(request->said_len, 0);
     CHECK_EQ_UINT(request->header_count, 0);
     CHECK_EQ_UINT(request->step_count, 0);
     CHECK_EQ_UINT(request->limits.max_text, 7);

@@ -50,6 +50,22 @@ static void check_same_as_plain(const char *bytes, size_t len) {
     if (valid) CHECK_EQ_UINT(raaf_utf8_count(bytes, len), count);
 }
 
+TEST(utf8_reads_every_character_there_is) {
+    for (uint32_t c = 0; c <= 0x10FFFF; c++) {
+        uint8_t bytes[4];
+        uint32_t code;
+        size_t at = 0;
+
+        if (c >= 0xD800 && c <= 0xDFFF) continue;
+        const size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+        for (size_t i = len; i-- > 1;)
+            bytes[i] = (uint8_t)(0x80 | (c >> 6 * (len - 1 - i) & 0x3F));
+        bytes[0] = (uint8_t)(len == 1 ? c : (0xF00u >> len & 0xFF) | c >> 6 * (len - 1));
+        if (plain_decode(bytes, len, &code) != len || code != c) FAIL("the test is wrong");
+        if (raaf_utf8_next((const char *)bytes, &at) != c || at != len) FAIL("another character");
+    }
+}
+
 TEST(utf8_is_judged_as_a_plain_decoder_does_on_every_short_sequence) {
     static const uint8_t third[] = {0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0xBF, 0xC0, 0xED, 0xFF};
     char bytes[4];

@@ -57,6 +57,18 @@ void raaf_buffer_clear(raaf_buffer_t *buffer, size_t keep) {
     if (buffer->capacity > keep) raaf_buffer_free(buffer);
 }
 
+void raaf_buffer_shift(raaf_buffer_t *buffer, size_t len, size_t keep) {
+    char *less;
+
+    buffer->len -= len;
+    memmove(buffer->bytes, buffer->bytes + len, buffer->len);
+    if (buffer->capacity <= keep || buffer->len > keep) return;
+    less = realloc(buffer->bytes, keep);
+    if (less == NULL) return; /* then it keeps what it has */
+    buffer->bytes = less;
+    buffer->capacity = keep;
+}
+
 void raaf_buffer_free(raaf_buffer_t *buffer) {
     free(buffer->bytes);
     raaf_buffer_init(buffer, buffer->limit);

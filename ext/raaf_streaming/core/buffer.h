@@ -41,6 +41,12 @@ int raaf_buffer_push(raaf_buffer_t *buffer, const void *element, size_t size);
 /* Forgets the bytes and keeps the memory, unless it is larger than [keep] bytes. */
 void raaf_buffer_clear(raaf_buffer_t *buffer, size_t keep);
 
+/*
+ * Forgets the first [len] bytes; what is left moves to the front. Memory beyond [keep] bytes is given
+ * back where what is left fits into less.
+ */
+void raaf_buffer_shift(raaf_buffer_t *buffer, size_t len, size_t keep);
+
 /* Gives the memory back. The buffer is empty and can be used again. */
 void raaf_buffer_free(raaf_buffer_t *buffer);
 

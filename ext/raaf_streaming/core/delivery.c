@@ -8,18 +8,34 @@
 void raaf_delivery_init(raaf_delivery_t *delivery, raaf_stream_t *stream) {
     const raaf_request_limits_t *limits = &stream->request->limits;
     delivery->stream = stream;
+    delivery->called = false;
     delivery->said = false;
     delivery->ended = false;
     delivery->pending_type = RAAF_CHUNK_CONTENT;
     delivery->pending_choice = 0;
-    raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns);
+    raaf_overlap_init(&delivery->overlap, stream->request->said, stream->request->said_len);
+    raaf_coalescer_init(&delivery->coalescer, limits->coalesce_chars, limits->coalesce_ns,
+                        limits->coalesce_cut);
+    raaf_tally_init(&delivery->tally, stream->request->series);
 }
 
 /* It counts when it comes, not when the coalescer lets it go. */
-static void note_first_token(raaf_stream_t *stream) {
+static void note_first_token(raaf_delivery_t *delivery) {
+    raaf_stream_t *stream = delivery->stream;
     if (stream->outcome.first_token_at) return;
     stream->outcome.first_token_at = raaf_clock_now();
+    raaf_tally_first_token(&delivery->tally, &stream->outcome);
     atomic_store_explicit(&stream->stage, RAAF_STAGE_STREAMING, memory_order_relaxed);
+}
+
+/* Only the reactor counts, so it need not be one step. */
+static void count(raaf_stream_t *stream, const raaf_delta_t *delta) {
+    uint64_t deltas = atomic_load_explicit(&stream->deltas, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&stream->text_bytes, memory_order_relaxed);
+    if (!delta->text.len) return;
+    atomic_store_explicit(&stream->deltas, deltas + 1, memory_order_relaxed);
+    if (delta->type == RAAF_CHUNK_TOOL_CALL_DELTA) return;
+    atomic_store_explicit(&stream->text_bytes, bytes + delta->text.len, memory_order_relaxed);
 }
 
 /* Numbers the chunk and queues it; the queue has its payload afterwards, or nobody. */
@@ -30,6 +46,15 @@ static int push(raaf_stream_t *stream, raaf_chunk_t *chunk) {
         stream->seq++;
     else
         raaf_chunk_free(chunk);
+    return result;
+}
+
+/* As push, for a chunk of the answer. */
+static int push_counted(raaf_delivery_t *delivery, raaf_chunk_t *chunk) {
+    const raaf_chunk_type_t type = (raaf_chunk_type_t)chunk->type;
+    const size_t len = chunk->len;
+    int result = push(delivery->stream, chunk);
+    if (result == RAAF_OK) raaf_tally_chunk(&delivery->tally, type, len);
     return result;
 }
 
@@ -59,8 +84,9 @@ static int carry(raaf_chunk_t *chunk, const raaf_delta_t *delta) {
     return RAAF_OK;
 }
 
-static int push_text(raaf_stream_t *stream, raaf_chunk_type_t type, uint32_t index,
+static int push_text(raaf_delivery_t *delivery, raaf_chunk_type_t type, uint32_t index,
                      raaf_slice_t piece) {
+    raaf_stream_t *stream = delivery->stream;
     raaf_choice_t *choice = raaf_stream_choice(stream, index);
     if (!choice) return RAAF_NO_MEMORY;
     raaf_chunk_t chunk = {.type = (uint8_t)type, .choice = index};
@@ -71,17 +97,27 @@ static int push_text(raaf_stream_t *stream, raaf_chunk_type_t type, uint32_t ind
         raaf_delta_t delta = {.type = type, .text = piece};
         result = carry(&chunk, &delta);
     }
-    return result == RAAF_OK ? push(stream, &chunk) : result;
+    return result == RAAF_OK ? push_counted(delivery, &chunk) : result;
+}
+
+/* A chunk of the first [len] bytes in the coalescer. They are gone from it in any case. */
+static int hand_over(raaf_delivery_t *delivery, size_t len, uint64_t now) {
+    const raaf_slice_t piece = {delivery->coalescer.pending.bytes, len};
+    int result = push_text(delivery, delivery->pending_type, delivery->pending_choice, piece);
+    raaf_coalescer_taken(&delivery->coalescer, len, now);
+    return result;
 }
 
 int raaf_delivery_flush(raaf_delivery_t *delivery) {
-    raaf_buffer_t *pending = &delivery->coalescer.pending;
-    if (!pending->len) return RAAF_OK;
-    raaf_slice_t piece = {pending->bytes, pending->len};
-    int result =
-        push_text(delivery->stream, delivery->pending_type, delivery->pending_choice, piece);
+    size_t len = delivery->coalescer.pending.len;
+    int result = len > 0 ? hand_over(delivery, len, 0) : RAAF_OK;
     raaf_coalescer_flushed(&delivery->coalescer);
     return result;
+}
+
+int raaf_delivery_due(raaf_delivery_t *delivery, uint64_t now) {
+    size_t len = raaf_coalescer_ready(&delivery->coalescer, now);
+    return len > 0 ? hand_over(delivery, len, now) : RAAF_OK;
 }
 
 static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
@@ -90,19 +126,42 @@ static int coalesce(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (result != RAAF_OK) return result;
     delivery->pending_type = delta->type;
     delivery->pending_choice = delta->choice;
-    bool enough = false;
-    result = raaf_coalescer_add(&delivery->coalescer, delta->text.bytes, delta->text.len,
-                                raaf_clock_now(), &enough);
+    const uint64_t now = raaf_clock_now();
+    size_t ready = 0;
+    result =
+        raaf_coalescer_add(&delivery->coalescer, delta->text.bytes, delta->text.len, now, &ready);
     if (result != RAAF_OK) return result;
-    return enough ? raaf_delivery_flush(delivery) : RAAF_OK;
+    return ready > 0 ? hand_over(delivery, ready, now) : RAAF_OK;
+}
+
+static int pass_on(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    if (!delta->text.len) return RAAF_OK;
+    if (delivery->coalescer.size) return coalesce(delivery, delta);
+    return push_text(delivery, delta->type, delta->choice, delta->text);
+}
+
+/* What the overlap holds back is no repetition any longer: something else has come. */
+static int release_held(raaf_delivery_t *delivery) {
+    raaf_delta_t delta = {.type = RAAF_CHUNK_CONTENT};
+    raaf_overlap_finish(&delivery->overlap, &delta.text);
+    return pass_on(delivery, &delta);
+}
+
+static int deliver_content(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
+    raaf_delta_t rest = *delta;
+    int result = raaf_overlap_add(&delivery->overlap, delta->text, &rest.text);
+    return result == RAAF_OK ? pass_on(delivery, &rest) : result;
 }
 
 static int deliver_text(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
     if (!delta->text.len) return RAAF_OK;
+    count(delivery->stream, delta);
     delivery->said = true;
-    note_first_token(delivery->stream);
-    if (delivery->coalescer.size) return coalesce(delivery, delta);
-    return push_text(delivery->stream, delta->type, delta->choice, delta->text);
+    note_first_token(delivery);
+    if (delta->type == RAAF_CHUNK_CONTENT && delta->choice == 0)
+        return deliver_content(delivery, delta);
+    int result = release_held(delivery);
+    return result == RAAF_OK ? pass_on(delivery, delta) : result;
 }
 
 /* [piece]: whether the payload's text is a new piece, and so the chunk's delta. */
@@ -117,18 +176,21 @@ static int push_payload(raaf_delivery_t *delivery, const raaf_delta_t *delta, bo
     if (!piece) chunk.len = 0;
     chunk.text = stream->request->limits.retain_text ? choice->content : NULL;
     chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
-    return push(stream, &chunk);
+    return push_counted(delivery, &chunk);
 }
 
 /* A whole call brings no new piece: its arguments came in deltas before. */
 static int deliver_tool_call(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
-    note_first_token(delivery->stream);
-    return push_payload(delivery, delta, delta->type == RAAF_CHUNK_TOOL_CALL_DELTA);
+    const bool piece = delta->type == RAAF_CHUNK_TOOL_CALL_DELTA;
+    note_first_token(delivery);
+    if (piece) count(delivery->stream, delta);
+    if (!piece && delta->choice == 0) delivery->called = true;
+    return push_payload(delivery, delta, piece);
 }
 
 /* Not text, and not of a tool call: a chunk that brings no new piece. */
 static int deliver_fact(raaf_delivery_t *delivery, const raaf_delta_t *delta) {
-    if (delta->type == RAAF_CHUNK_CITATION) note_first_token(delivery->stream);
+    if (delta->type == RAAF_CHUNK_CITATION) note_first_token(delivery);
     return push_payload(delivery, delta, false);
 }
 
@@ -155,7 +217,8 @@ int raaf_delivery_delta(void *context, const raaf_delta_t *delta) {
     default:
         break;
     }
-    int result = raaf_delivery_flush(delivery);
+    int result = release_held(delivery);
+    if (result == RAAF_OK) result = raaf_delivery_flush(delivery);
     if (result != RAAF_OK) return result;
     switch (delta->type) {
     case RAAF_CHUNK_TOOL_CALL_DELTA:
@@ -194,17 +257,36 @@ int raaf_delivery_retry(raaf_delivery_t *delivery, const raaf_retry_t *retry) {
     chunk.len = 0; /* the reason is no piece of the answer */
     chunk.text = stream->request->limits.retain_text ? stream->content : NULL;
     chunk.text_len = chunk.text ? raaf_text_len(chunk.text) : 0;
-    return push(stream, &chunk);
+    result = push(stream, &chunk);
+    if (result == RAAF_OK) raaf_tally_retry(&delivery->tally);
+    return result;
+}
+
+/*
+ * Whether the run asks again after this, as far as it can be said here: the answer calls tools, its
+ * model pauses (Anthropic's API reference, stop reason "pause_turn"), or it has failed and may be
+ * asked for once more.
+ */
+static bool run_goes_on(const raaf_delivery_t *delivery, int code) {
+    static const char pause[] = "pause_turn";
+    const raaf_buffer_t *reason = &delivery->stream->choices[0].finish_reason;
+    if (atomic_load(&delivery->stream->keep_place)) return true;
+    if (code != RAAF_OK) return delivery->stream->request->limits.recovers && code != RAAF_SHUTDOWN;
+    return delivery->called ||
+           (reason->len == strlen(pause) && memcmp(reason->bytes, pause, reason->len) == 0);
 }
 
 void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
     if (delivery->ended) return;
     delivery->ended = true;
     raaf_stream_t *stream = delivery->stream;
-    int flushed = raaf_delivery_flush(delivery);
+    int flushed = release_held(delivery);
+    if (flushed == RAAF_OK) flushed = raaf_delivery_flush(delivery);
     if (code == RAAF_OK) code = flushed; /* a whole answer that lost its last words is not whole */
     stream->outcome.code = code;
     stream->outcome.ended_at = raaf_clock_now();
+    raaf_tally_count(&delivery->tally);
+    raaf_tally_ended(&delivery->tally, &stream->outcome); /* who has seen the end may ask for it */
     raaf_chunk_t terminal = {
         .seq = ++stream->seq,
         .type = (uint8_t)(code == RAAF_OK ? RAAF_CHUNK_COMPLETE : RAAF_CHUNK_ERROR),
@@ -215,10 +297,12 @@ void raaf_delivery_end(raaf_delivery_t *delivery, int code) {
         terminal.text_len = raaf_text_len(stream->content);
     }
     atomic_store_explicit(&stream->stage, RAAF_STAGE_ENDED, memory_order_release);
-    raaf_stream_ended(stream); /* first: who has seen the end may start another in its place */
+    /* First: who has seen the end may start another in its place. */
+    raaf_stream_ended(stream, run_goes_on(delivery, code));
     raaf_stream_queue_end(&stream->queue, &terminal);
 }
 
 void raaf_delivery_free(raaf_delivery_t *delivery) {
+    raaf_overlap_free(&delivery->overlap);
     raaf_coalescer_free(&delivery->coalescer);
 }

@@ -255,6 +255,8 @@ static void obey(raaf_reactor_t *reactor, raaf_stream_t *stream, unsigned comman
     if (!transfer || transfer->phase == RAAF_PHASE_DRAINING) return;
     if (cancelled)
         raaf_transfer_abort(transfer, RAAF_CANCELLED);
+    else if (commands & RAAF_COMMAND_GRANT)
+        raaf_transfer_grant(transfer);
     else if (commands & RAAF_COMMAND_RESUME)
         raaf_transfer_resume(transfer);
 }
@@ -325,6 +327,7 @@ static bool go_on(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
 
 static void settle(raaf_reactor_t *reactor, raaf_transfer_t *transfer) {
     if (go_on(reactor, transfer)) return; /* settled in the next round, over or not */
+    raaf_tally_count(&transfer->delivery.tally);
     wake_consumer(transfer->stream);
     if (transfer->phase == RAAF_PHASE_OVER) {
         take_down(reactor, transfer);
@@ -649,11 +652,21 @@ void raaf_reactor_post(raaf_stream_t *stream, unsigned commands) {
     if (atomic_load(&reactor->stopped)) turn_away(reactor);
 }
 
-void raaf_reactor_submit(raaf_reactor_t *reactor, raaf_stream_t *stream) {
+/* A place may be granted to it from another thread at once: that needs the reactor. */
+raaf_entry_t raaf_reactor_submit(raaf_reactor_t *reactor, raaf_stream_t *stream) {
+    raaf_entry_t entry = RAAF_ENTRY_GRANTED;
     raaf_reactor_retain(reactor);
     stream->reactor = reactor;
+    if (stream->place) entry = raaf_place_enter(stream->place, stream);
+    if (entry == RAAF_ENTRY_WAITS) atomic_store(&stream->stage, RAAF_STAGE_QUEUED);
+    if (entry != RAAF_ENTRY_GRANTED && entry != RAAF_ENTRY_WAITS) {
+        stream->reactor = NULL;
+        raaf_reactor_release(reactor);
+        return entry;
+    }
     raaf_stream_submitted(stream);
     raaf_reactor_post(stream, RAAF_COMMAND_START);
+    return entry;
 }
 
 bool raaf_reactor_stopped(const raaf_reactor_t *reactor) {

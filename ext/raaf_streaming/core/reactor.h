@@ -13,6 +13,7 @@
 #ifndef RAAF_REACTOR_H
 #define RAAF_REACTOR_H
 
+#include "admission.h"
 #include "stream.h"
 
 #include <stdbool.h>
@@ -52,8 +53,12 @@ int raaf_reactor_global_init(void);
  */
 raaf_reactor_t *raaf_reactor_start(const raaf_reactor_options_t *options, int *result);
 
-/* Begins [stream], which must be new. Any thread of the process that started the reactor. */
-void raaf_reactor_submit(raaf_reactor_t *reactor, raaf_stream_t *stream);
+/*
+ * Begins [stream], which must be new, or has it wait for its place, where it needs one. Any thread
+ * of the process that started the reactor. Unless RAAF_ENTRY_GRANTED or RAAF_ENTRY_WAITS is
+ * returned, nothing has begun.
+ */
+raaf_entry_t raaf_reactor_submit(raaf_reactor_t *reactor, raaf_stream_t *stream);
 
 /* Posts RAAF_COMMAND_* bits. Allocates nothing, takes no lock. Any thread of that process. */
 void raaf_reactor_post(raaf_stream_t *stream, unsigned commands);

@@ -33,6 +33,12 @@ int raaf_request_set_body(raaf_request_t *request, const char *bytes, size_t len
     return result;
 }
 
+int raaf_request_set_said(raaf_request_t *request, const char *bytes, size_t len) {
+    int result = raaf_request_set(&request->said, bytes, len);
+    if (result == RAAF_OK) request->said_len = len;
+    return result;
+}
+
 int raaf_request_add_header(raaf_request_t *request, const char *bytes, size_t len) {
     size_t size = (request->header_count + 1) * sizeof *request->headers;
     char **headers = realloc(request->headers, size);
@@ -78,14 +84,15 @@ void raaf_request_forget(raaf_request_t *request) {
     free(request->headers);
     free(request->steps);
     free(request->body);
+    free(request->said);
     wipe_string(&request->url);
     wipe_string(&request->proxy);
     wipe_string(&request->host);
     wipe_string(&request->ca_file);
     request->headers = NULL;
     request->steps = NULL;
-    request->body = NULL;
-    request->header_count = request->step_count = 0;
+    request->body = request->said = NULL;
+    request->header_count = request->step_count = request->said_len = 0;
     request->body_len = 0; /* atomic: clang 14 does not pass its value on */
 }
 

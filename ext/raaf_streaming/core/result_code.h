@@ -37,6 +37,9 @@
     X(RAAF_FIRST_TOKEN_TIMEOUT, -51, "no first token within the first token timeout")              \
     X(RAAF_IDLE_TIMEOUT, -52, "no byte within the idle timeout")                                   \
     X(RAAF_TOTAL_TIMEOUT, -53, "the stream took longer than the total timeout")                    \
+    X(RAAF_QUEUE_TIMEOUT, -54,                                                                     \
+      "no place among the streams of this process within the queue timeout")                       \
+    X(RAAF_USER_QUEUE_TIMEOUT, -55, "no place among the user's streams within the queue timeout")  \
     X(RAAF_CANCELLED, -60, "the stream was cancelled")                                             \
     X(RAAF_SHUTDOWN, -61, "streaming was shut down")                                               \
     X(RAAF_SCRIPTED, -62, "the script of a mock ended with its error")

@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include "admission.h"
 #include "reactor.h"
 #include "result_code.h"
 
@@ -36,8 +37,12 @@ raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq, raaf
     atomic_init(&stream->stage, RAAF_STAGE_NEW);
     atomic_init(&stream->commands, 0);
     atomic_init(&stream->bytes_received, 0);
+    atomic_init(&stream->last_byte_at, 0);
+    atomic_init(&stream->deltas, 0);
+    atomic_init(&stream->text_bytes, 0);
     atomic_init(&stream->dispatch, NULL);
     atomic_init(&stream->active, false);
+    atomic_init(&stream->keep_place, false);
     stream->request = request;
     stream->seq = first_seq - 1;
     stream->id = atomic_fetch_add(&last_id, 1) + 1;
@@ -58,6 +63,11 @@ fail_request:
     return NULL;
 }
 
+void raaf_stream_set_place(raaf_stream_t *stream, raaf_place_t *place) {
+    raaf_place_retain(place);
+    stream->place = place;
+}
+
 void raaf_stream_retain(raaf_stream_t *stream) {
     atomic_fetch_add_explicit(&stream->references, 1, memory_order_relaxed);
 }
@@ -74,6 +84,7 @@ static void destroy(raaf_stream_t *stream) {
     free(stream->choices);
     raaf_request_free(stream->request);
     if (stream->reactor) raaf_reactor_release(stream->reactor);
+    if (stream->place) raaf_place_release(stream->place);
     free(stream);
     atomic_fetch_sub(&live, 1);
 }
@@ -100,6 +111,14 @@ void raaf_stream_new_attempt(raaf_stream_t *stream) {
         stream->choices[i].finish_reason.len = 0;
 }
 
+void raaf_stream_progress_add(raaf_stream_progress_t *progress, const raaf_stream_t *stream) {
+    uint64_t at = atomic_load_explicit(&stream->last_byte_at, memory_order_relaxed);
+    progress->bytes += atomic_load_explicit(&stream->bytes_received, memory_order_relaxed);
+    progress->deltas += atomic_load_explicit(&stream->deltas, memory_order_relaxed);
+    progress->text_bytes += atomic_load_explicit(&stream->text_bytes, memory_order_relaxed);
+    if (at > progress->last_byte_at) progress->last_byte_at = at;
+}
+
 size_t raaf_stream_memory(const raaf_stream_t *stream) {
     size_t size = sizeof *stream + stream->request->body_len;
     /* Other choices are rare, and their array may move while the reactor works. */
@@ -119,8 +138,9 @@ void raaf_stream_submitted(raaf_stream_t *stream) {
     atomic_fetch_add(&active, 1);
 }
 
-void raaf_stream_ended(raaf_stream_t *stream) {
+void raaf_stream_ended(raaf_stream_t *stream, bool keep_place) {
     if (atomic_exchange(&stream->active, false)) atomic_fetch_sub(&active, 1);
+    if (stream->place && !keep_place) raaf_place_leave(stream->place, stream);
 }
 
 void raaf_stream_forget_counts(void) {

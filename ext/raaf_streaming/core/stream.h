@@ -20,10 +20,12 @@
 struct raaf_reactor;
 struct raaf_transfer;
 struct raaf_dispatch_queue;
+struct raaf_place;
 
 /* How far a stream has come; for Stream#status. */
 typedef enum raaf_stage {
     RAAF_STAGE_NEW,
+    RAAF_STAGE_QUEUED,     /* waits for its place */
     RAAF_STAGE_CONNECTING, /* also: waits for its host's name */
     RAAF_STAGE_WAITING,    /* connected, request on its way, no delta yet */
     RAAF_STAGE_STREAMING,
@@ -34,6 +36,7 @@ typedef enum raaf_stage {
 #define RAAF_COMMAND_START 1u
 #define RAAF_COMMAND_CANCEL 2u
 #define RAAF_COMMAND_RESUME 4u /* the consumer has made room */
+#define RAAF_COMMAND_GRANT 8u  /* it has got the place that it waited for */
 
 #define RAAF_CHOICE_MAX_REASON ((size_t)1 << 10) /* bytes kept of a finish reason */
 
@@ -56,7 +59,10 @@ typedef struct raaf_stream {
     raaf_stream_queue_t queue;
 
     atomic_int stage;                    /* raaf_stage_t; written by the reactor */
-    atomic_uint_fast64_t bytes_received; /* of the body; written by the reactor */
+    atomic_uint_fast64_t bytes_received; /* of the body; written by the reactor, as those below */
+    atomic_uint_fast64_t last_byte_at;   /* 0: none has come */
+    atomic_uint_fast64_t deltas;         /* pieces of text, reasoning, refusals and arguments */
+    atomic_uint_fast64_t text_bytes;     /* of text, reasoning and refusals */
 
     /* mailbox */
     atomic_uint commands;          /* posted and not yet seen */
@@ -67,7 +73,10 @@ typedef struct raaf_stream {
     struct raaf_stream *dispatch_next;
     int dispatch_state;
 
-    atomic_bool active; /* counted by raaf_stream_active_count */
+    atomic_bool active;       /* counted by raaf_stream_active_count */
+    struct raaf_place *place; /* its run's, one reference; NULL: it needs none. Set once, before
+                                 the start */
+    atomic_bool keep_place;   /* its end does not give the place back: the run goes on */
 
     /* written by the reactor; read by others once they have the terminal chunk */
     raaf_outcome_t outcome;
@@ -87,6 +96,9 @@ typedef struct raaf_stream {
  */
 raaf_stream_t *raaf_stream_new(raaf_request_t *request, uint64_t first_seq, raaf_text_t *content);
 
+/* Before the start: it is one of the run that has [place]; a reference is taken. */
+void raaf_stream_set_place(raaf_stream_t *stream, struct raaf_place *place);
+
 void raaf_stream_retain(raaf_stream_t *stream);  /* any thread */
 void raaf_stream_release(raaf_stream_t *stream); /* any thread */
 
@@ -95,6 +107,17 @@ raaf_choice_t *raaf_stream_choice(raaf_stream_t *stream, uint32_t index);
 
 /* Another attempt begins: forgets what the one before learnt, which said nothing. Reactor thread. */
 void raaf_stream_new_attempt(raaf_stream_t *stream);
+
+/* What was counted of it so far. */
+typedef struct raaf_stream_progress {
+    uint64_t bytes;
+    uint64_t deltas;
+    uint64_t text_bytes;
+    uint64_t last_byte_at; /* 0: none has come */
+} raaf_stream_progress_t;
+
+/* Adds what was counted of [stream]. Any thread. */
+void raaf_stream_progress_add(raaf_stream_progress_t *progress, const raaf_stream_t *stream);
 
 /* Bytes of native memory, for dsize. Any thread; an estimate while the stream runs. */
 size_t raaf_stream_memory(const raaf_stream_t *stream);
@@ -109,7 +132,9 @@ size_t raaf_stream_live_count(void);
  */
 size_t raaf_stream_active_count(void);
 void raaf_stream_submitted(raaf_stream_t *stream);
-void raaf_stream_ended(raaf_stream_t *stream);
+
+/* As above. Its place is free at once, unless it is to be kept. */
+void raaf_stream_ended(raaf_stream_t *stream, bool keep_place);
 
 /* In a forked child: the streams of the parent are none of its own. */
 void raaf_stream_forget_counts(void);

@@ -1,5 +1,6 @@
 #include "transfer.h"
 
+#include "admission.h"
 #include "clock.h"
 #include "result_code.h"
 #include "retry.h"
@@ -170,6 +171,8 @@ static bool take_body(raaf_transfer_t *transfer, const char *bytes, size_t len) 
     uint64_t now = raaf_clock_now();
     raaf_stream_t *stream = transfer->stream;
     transfer->last_byte_at = now;
+    atomic_store_explicit(&stream->last_byte_at, now, memory_order_relaxed);
+    raaf_tally_read(&transfer->delivery.tally, now);
     if (!stream->outcome.first_byte_at) stream->outcome.first_byte_at = now;
     atomic_fetch_add_explicit(&stream->bytes_received, len, memory_order_relaxed);
     if (transfer->phase == RAAF_PHASE_SENT) transfer->phase = RAAF_PHASE_BODY;
@@ -432,19 +435,42 @@ static bool prepare(raaf_transfer_t *transfer) {
     return true;
 }
 
-/* The first attempt is waited for as another one would be: there is nothing yet but a time. */
-static void postpone(raaf_transfer_t *transfer, uint64_t delay) {
+/* There is nothing yet of an attempt but a time. */
+static void rest_until(raaf_transfer_t *transfer, raaf_transfer_phase_t phase, uint64_t at) {
     transfer->decoder.dialect = transfer->stream->request->dialect;
     transfer->decoder_finished = true;
-    transfer->phase = RAAF_PHASE_BACKOFF;
-    transfer->attempt_at = transfer->retry_at = after(raaf_clock_now(), delay);
+    transfer->phase = phase;
+    if (phase == RAAF_PHASE_QUEUED)
+        transfer->queue_until = at;
+    else
+        transfer->attempt_at = transfer->retry_at = at;
     touch(transfer);
 }
 
 static bool prepare_or_postpone(raaf_transfer_t *transfer) {
     const uint64_t delay = limits_of(transfer)->start_delay_ns;
     if (delay == 0) return prepare(transfer);
-    postpone(transfer, delay);
+    /* The first attempt is waited for as another one would be. */
+    rest_until(transfer, RAAF_PHASE_BACKOFF, after(raaf_clock_now(), delay));
+    return true;
+}
+
+/* Its time begins now, or will begin when it has waited. */
+static bool set_out(raaf_transfer_t *transfer) {
+    raaf_stream_t *stream = transfer->stream;
+    if (!prepare_or_postpone(transfer)) return false;
+    if (transfer->phase == RAAF_PHASE_READY) raaf_stream_new_attempt(stream);
+    stream->outcome.started_at = transfer->attempt_at;
+    atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
+    return true;
+}
+
+static bool set_out_or_queue(raaf_transfer_t *transfer) {
+    raaf_stream_t *stream = transfer->stream;
+    uint64_t since = 0;
+    if (!stream->place || !raaf_place_waits(stream->place, stream, &since))
+        return set_out(transfer);
+    rest_until(transfer, RAAF_PHASE_QUEUED, after(since, limits_of(transfer)->queue_ns));
     return true;
 }
 
@@ -454,17 +480,20 @@ raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_ho
     transfer->stream = stream;
     transfer->host = host;
     raaf_delivery_init(&transfer->delivery, stream);
-    if (!prepare_or_postpone(transfer)) {
+    if (!set_out_or_queue(transfer)) {
         raaf_delivery_free(&transfer->delivery);
         free(transfer);
         return NULL;
     }
     raaf_stream_retain(stream);
     stream->transfer = transfer;
-    if (transfer->phase == RAAF_PHASE_READY) raaf_stream_new_attempt(stream);
-    stream->outcome.started_at = transfer->attempt_at;
-    atomic_store_explicit(&stream->stage, RAAF_STAGE_CONNECTING, memory_order_relaxed);
     return transfer;
+}
+
+void raaf_transfer_grant(raaf_transfer_t *transfer) {
+    if (transfer->phase != RAAF_PHASE_QUEUED) return;
+    touch(transfer);
+    if (!set_out(transfer)) raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
 }
 
 void raaf_transfer_rest(raaf_transfer_t *transfer) {
@@ -554,6 +583,7 @@ void raaf_transfer_resume(raaf_transfer_t *transfer) {
     if (!transfer->paused) return;
     transfer->paused = false;
     transfer->last_byte_at = raaf_clock_now(); /* the consumer was slow, not the provider */
+    raaf_tally_held_up(&transfer->delivery.tally);
     if (transfer->grace_until != RAAF_NEVER)
         transfer->grace_until = after(transfer->last_byte_at, limits_of(transfer)->grace_ns);
     touch(transfer);
@@ -642,6 +672,7 @@ uint64_t raaf_transfer_deadline(const raaf_transfer_t *transfer) {
     if (transfer->phase == RAAF_PHASE_OVER) return RAAF_NEVER;
     if (transfer->phase == RAAF_PHASE_DRAINING) return transfer->drain_until;
     if (transfer->phase == RAAF_PHASE_BACKOFF) return transfer->retry_at;
+    if (transfer->phase == RAAF_PHASE_QUEUED) return transfer->queue_until;
     int code = RAAF_OK;
     uint64_t at = earlier(total_deadline(transfer), patience(transfer, &code));
     if (transfer->phase == RAAF_PHASE_CONNECTING) at = earlier(at, transfer->nudge_at);
@@ -683,9 +714,23 @@ static void begin_again(raaf_transfer_t *transfer) {
     raaf_stream_new_attempt(transfer->stream);
 }
 
+/* The place may have been granted a moment ago. */
+static void wait_no_longer(raaf_transfer_t *transfer) {
+    raaf_stream_t *stream = transfer->stream;
+    const int code = raaf_place_time_out(stream->place, stream);
+    if (code == RAAF_OK)
+        raaf_transfer_grant(transfer);
+    else
+        raaf_transfer_abort(transfer, code);
+}
+
 void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
     int code = RAAF_OK;
     touch(transfer);
+    if (transfer->phase == RAAF_PHASE_QUEUED) {
+        if (transfer->queue_until <= now) wait_no_longer(transfer);
+        return;
+    }
     if (transfer->phase == RAAF_PHASE_DRAINING) {
         if (transfer->drain_until <= now) transfer->phase = RAAF_PHASE_OVER;
         return;
@@ -696,7 +741,7 @@ void raaf_transfer_expire(raaf_transfer_t *transfer, uint64_t now) {
         return;
     }
     if (raaf_delivery_deadline(&transfer->delivery) <= now) {
-        int result = raaf_delivery_flush(&transfer->delivery);
+        int result = raaf_delivery_due(&transfer->delivery, now);
         if (result != RAAF_OK) raaf_transfer_abort(transfer, result);
     }
     if (transfer->step_at <= now) play(transfer, now);

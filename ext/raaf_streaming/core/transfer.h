@@ -35,6 +35,7 @@ typedef struct raaf_transfer_host {
 } raaf_transfer_host_t;
 
 typedef enum raaf_transfer_phase {
+    RAAF_PHASE_QUEUED,     /* waits for its place */
     RAAF_PHASE_READY,      /* an attempt can begin: the reactor takes it to the gate */
     RAAF_PHASE_GATED,      /* waits for its host's name to be looked up by another */
     RAAF_PHASE_CONNECTING, /* name, TCP, TLS */
@@ -65,8 +66,9 @@ typedef struct raaf_transfer {
     raaf_delivery_t delivery;
     raaf_timer_t timer;
     raaf_host_ticket_t ticket;
-    uint64_t attempt_at; /* when this attempt began */
-    uint64_t retry_at;   /* when the next one begins, in RAAF_PHASE_BACKOFF */
+    uint64_t attempt_at;  /* when this attempt began */
+    uint64_t retry_at;    /* when the next one begins, in RAAF_PHASE_BACKOFF */
+    uint64_t queue_until; /* the longest that it waits in RAAF_PHASE_QUEUED */
     bool decoder_finished;
     bool paused; /* the queue was full: libcurl holds the bytes */
     size_t header_bytes;
@@ -99,6 +101,9 @@ void raaf_transfer_start(raaf_transfer_t *transfer);
  * alone. Before that no other attempt begins. Never from inside a callback.
  */
 void raaf_transfer_rest(raaf_transfer_t *transfer);
+
+/* In RAAF_PHASE_QUEUED: it has its place, and can begin. Elsewhere that is known already. */
+void raaf_transfer_grant(raaf_transfer_t *transfer);
 
 /* The consumer has made room: goes on reading. May call the write callback at once. */
 void raaf_transfer_resume(raaf_transfer_t *transfer);

@@ -91,6 +91,24 @@ size_t raaf_utf8_count(const char *bytes, size_t len) {
     return len - continuations;
 }
 
+uint32_t raaf_utf8_next(const char *bytes, size_t *at) {
+    const uint8_t *b = (const uint8_t *)bytes + *at;
+    const unsigned len = char_len(b[0]);
+
+    *at += len;
+    switch (len) {
+    case 1:
+        return b[0];
+    case 2:
+        return (uint32_t)(b[0] & 0x1F) << 6 | (b[1] & 0x3F);
+    case 3:
+        return (uint32_t)(b[0] & 0x0F) << 12 | (uint32_t)(b[1] & 0x3F) << 6 | (b[2] & 0x3F);
+    default:
+        return (uint32_t)(b[0] & 0x07) << 18 | (uint32_t)(b[1] & 0x3F) << 12 |
+               (uint32_t)(b[2] & 0x3F) << 6 | (b[3] & 0x3F);
+    }
+}
+
 /* What stands open and can no longer become a character: one U+FFFD for each maximal subpart. */
 static int replace_open(raaf_utf8_carry_t *carry, unsigned len, raaf_buffer_t *out) {
     const bool half_surrogate =

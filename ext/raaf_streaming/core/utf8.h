@@ -30,6 +30,9 @@ bool raaf_utf8_valid(const char *bytes, size_t len);
 /* Number of characters (code points) in valid UTF-8. */
 size_t raaf_utf8_count(const char *bytes, size_t len);
 
+/* The character at [*at] in valid UTF-8; moves [*at] behind it. */
+uint32_t raaf_utf8_next(const char *bytes, size_t *at);
+
 /*
  * Appends [bytes] to [out] as valid UTF-8. Input is UTF-8 in which a surrogate may stand as its
  * three-byte form (ED A0..BF xx): a high one followed by a low one becomes the character of the

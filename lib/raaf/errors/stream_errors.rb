@@ -34,7 +34,9 @@ module RAAF
       end
     end
 
-    # A limit of this process was reached: `max_concurrent_streams`, or `max_text_bytes` for one answer.
+    # A limit of this process was reached: `max_concurrent_streams`, `max_concurrent_streams_per_user`,
+    # `max_queued_streams`, `messages_per_minute_per_user` (with {Error#retry_after}), or `max_text_bytes` for one
+    # answer.
     class StreamLimitError < Error
       # @return [Symbol, nil] the setting that stands in the way, such as :max_concurrent_streams
       attr_reader :limit

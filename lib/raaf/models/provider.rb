@@ -38,6 +38,16 @@ module RAAF
         raise NotImplementedError, "#{self.class} must define build_request"
       end
 
+      # Whether a conversation may end with the beginning of an answer, which the model then goes on with. Where it may
+      # not, a {Streaming::ResilientRunner} that continues an interrupted answer asks for the rest in words.
+      #
+      # @param _model [String]
+      # @param _settings [Hash{Symbol=>Object}] see {#build_request}
+      # @return [Boolean] false, unless a subclass knows better
+      def writes_on?(_model, _settings = {})
+        false
+      end
+
       # @return [String] the name and the address, never a key
       def inspect
         "#<#{self.class.name} #{name}>"

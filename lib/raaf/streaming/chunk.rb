@@ -36,6 +36,7 @@ module RAAF
     #   number of the retry, from 1), max_retries, delay (the same seconds), reason (such as "429", "connection refused"
     #   or the provider's name for its error) and http_status, where one came. Only before anything else.
     # * `:redirected`: the answer was stopped, and another follows (see {Stream#redirect}).
+    # * `:reset`: the answer broke off and begins anew; whoever shows it starts over (see {ResilientRunner}).
     #
     # @example
     #   case chunk
@@ -297,7 +298,7 @@ module RAAF
         attribute(:raw) || raw_event
       end
 
-      # @return [Object, nil] what is going on, on :status: `:retrying`, `:redirected`
+      # @return [Object, nil] what is going on, on :status: `:retrying`, `:redirected`, `:reset`
       def status
         attribute(:status) || (:retrying if notice)
       end

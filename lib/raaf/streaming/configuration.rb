@@ -22,6 +22,11 @@ module RAAF
       #     sends is a chunk. Default nil.
       # @!attribute chunk_buffer_timeout
       #   @return [Numeric] milliseconds that gathered content waits at most. Default 100.
+      # @!attribute chunk_buffer_cut
+      #   @return [Symbol] where gathered content is cut once there is enough: :grapheme (between two characters as a
+      #     reader sees them; so a letter at the end waits, which may still get an accent), :word or :sentence (what
+      #     comes after its last end waits). What has waited for chunk_buffer_timeout is handed over as it is; half of
+      #     a flag or of a joined emoji may wait once more as long. Default :grapheme.
       # @!attribute connection_pool_size
       #   @return [Integer] idle connections kept per host for reuse; never a limit on streams. Default 10.
       # @!attribute connection_timeout
@@ -33,14 +38,30 @@ module RAAF
       # @!attribute stream_timeout
       #   @return [Numeric, nil] seconds for the whole stream; nil: no limit. Default 300.
       # @!attribute max_concurrent_streams
-      #   @return [Integer, nil] streams a process runs at once; one more is a StreamLimitError. nil: no limit.
-      #     Default 100.
+      #   @return [Integer, nil] streams a process runs at once; one more is a StreamLimitError, or waits
+      #     (stream_queue_timeout). A run counts as one from its first request to the end of its last, also while its
+      #     tools run, and while nobody takes the end of an answer that calls some. nil: no limit. Default 100.
       # @!attribute max_concurrent_streams_per_user
-      #   @return [Integer, nil] streams a user runs at once. Default nil: no limit.
-      #     Has no effect yet in this version.
+      #   @return [Integer, nil] streams a process runs at once for one user (the `user_id:` of the runner or the call,
+      #     compared as a String); one more is a StreamLimitError, or waits. Streams without a user have no such limit.
+      #     Default nil: no limit.
       # @!attribute stream_queue_timeout
-      #   @return [Numeric] seconds to wait for a place among max_concurrent_streams. Default 0.
-      #     Has no effect yet in this version: a stream without a place fails at once.
+      #   @return [Numeric] seconds to wait for a place among max_concurrent_streams and
+      #     max_concurrent_streams_per_user; 0: a stream without a place is a StreamLimitError at once. Default 0.
+      #
+      #     One that waits is there as any other ({Stream#status} is :queued; it can be cancelled), and ends in a
+      #     StreamLimitError when the time is over. Nothing has been sent then; the other timeouts begin after the wait.
+      #     Users take turns, and of one user who came first goes first. Each stream is measured by the settings that it
+      #     was started with: one whose own allow more does not wait for one whose own allow less. Only the first
+      #     request of a run waits.
+      #
+      #     An agent that a tool runs needs a place beside that of the run whose tool it is: where such runs have all
+      #     places, what their tools ask waits until its time is over, and fails.
+      # @!attribute max_queued_streams
+      #   @return [Integer] streams that may wait for a place at once; one more is a StreamLimitError. Default 1000.
+      # @!attribute stale_connection_timeout
+      #   @return [Numeric] seconds without activity after which {ConnectionManager} forgets what was registered there.
+      #     Only the process's setting counts, not a runner's or a call's. Default 300.
       # @!attribute max_retries
       #   @return [Integer] attempts after the first, as long as nothing of an answer was delivered; 0: none. Repeated
       #     are the statuses 408, 409, 429 and 5xx, unless the server's x-should-retry says otherwise, connections that
@@ -67,8 +88,10 @@ module RAAF
       # @!attribute max_text_bytes
       #   @return [Integer] bytes of text kept for one answer; more is a StreamLimitError. Default 67108864 (64 MiB).
       # @!attribute messages_per_minute_per_user
-      #   @return [Integer, nil] messages a user may send in a minute. Default nil: no limit.
-      #     Has no effect yet in this version.
+      #   @return [Integer, nil] messages that a user may send within any 60 seconds; one more is a StreamLimitError
+      #     with {Errors::Error#retry_after}. A message is a run, or a redirect; not a further turn of a run, and not
+      #     one that another limit refused at once. Each process counts by itself, and only where this is set. Default
+      #     nil: no limit.
       # @!attribute authorize
       #   @return [#call, nil] called with user, action and stream; false refuses. Default nil: everybody may.
       #     Has no effect yet in this version.
@@ -107,11 +130,16 @@ module RAAF
       # @!attribute proxy
       #   @return [String, false, nil] an http or https URL; false: none; nil: the environment's http_proxy,
       #     https_proxy and no_proxy. SOCKS is not supported. Default nil.
+      # @!attribute disconnect_grace
+      #   @return [Numeric] seconds for which an answer goes on after its reader's connection was lost (with Rails, in
+      #     an AgentService); then it is ended, unless the reader has come back. Default 30.
       # @!attribute context_in_instructions
       #   @return [Boolean] whether `context:` is added to instructions that are a String. Default true.
       # @!attribute partial_arguments
       #   @return [Boolean] whether each :tool_call_delta chunk has the call's arguments so far in `arguments`: one Hash
       #     a call, which grows (see {PartialJSON#value}). Default false.
+      # @!attribute analytics
+      #   @return [Boolean] whether streams are counted by {Analytics}. Default true.
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
         define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod

@@ -43,6 +43,9 @@ module RAAF
 
       MEBIBYTE = 1024 * 1024
 
+      # Where gathered text is cut.
+      CUTS = %i[grapheme word sentence].freeze
+
       FINITE = ->(value) { value.is_a?(Numeric) && value.real? && value.finite? }
       SECONDS = ->(value) { FINITE.call(value) && value.positive? && value <= MAX_SECONDS }
       SECONDS_OR_NONE = ->(value) { value.nil? || SECONDS.call(value) }
@@ -62,6 +65,7 @@ module RAAF
           ->(value) { value.nil? || (value.is_a?(Integer) && !value.negative?) }),
         Key.new(:chunk_buffer_timeout, 100, "a number of milliseconds above 0",
           ->(value) { FINITE.call(value) && value.positive? && value <= MAX_SECONDS * 1000 }),
+        Key.new(:chunk_buffer_cut, :grapheme, ":grapheme, :word or :sentence", ->(value) { CUTS.include?(value) }),
         Key.new(:connection_pool_size, 10, "a number of connections from 1 up", COUNT),
         Key.new(:connection_timeout, 30, "a number of seconds above 0", SECONDS),
         Key.new(:first_token_timeout, 120, "a number of seconds above 0, or nil for none", SECONDS_OR_NONE),
@@ -69,6 +73,8 @@ module RAAF
         Key.new(:stream_timeout, 300, "a number of seconds above 0, or nil for none", SECONDS_OR_NONE),
         Key.new(:max_concurrent_streams, 100, "a number of streams from 1 up, or nil for no limit", COUNT_OR_NONE),
         Key.new(:max_concurrent_streams_per_user, nil, "nil or a number of streams from 1 up", COUNT_OR_NONE),
+        Key.new(:max_queued_streams, 1000, "a number of streams from 1 up", COUNT),
+        Key.new(:stale_connection_timeout, 300, "a number of seconds above 0", SECONDS),
         Key.new(:stream_queue_timeout, 0, "a number of seconds from 0 up",
           ->(value) { value.eql?(0) || value.eql?(0.0) || SECONDS.call(value) }),
         Key.new(:max_retries, 2, "a number of attempts from 0 to #{MAX_RETRIES}",
@@ -101,8 +107,10 @@ module RAAF
           }),
         Key.new(:proxy, nil, "nil, false, or an http or https URL (SOCKS is not supported)",
           ->(value) { value.nil? || value == false || (value.is_a?(String) && HTTP_PROXY.call(value)) }),
+        Key.new(:disconnect_grace, 30, "a number of seconds from 0 up", SECONDS_FROM_ZERO),
         Key.new(:context_in_instructions, true, "true or false", BOOLEAN),
-        Key.new(:partial_arguments, false, "true or false", BOOLEAN)
+        Key.new(:partial_arguments, false, "true or false", BOOLEAN),
+        Key.new(:analytics, true, "true or false", BOOLEAN)
       ].to_h { |key| [key.name, key] }.freeze
 
       private_constant :FINITE, :SECONDS, :SECONDS_OR_NONE, :SECONDS_FROM_ZERO, :COUNT, :COUNT_OR_NONE, :BOOLEAN,

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "executor"
 require_relative "native"
 
 module RAAF
@@ -201,10 +202,14 @@ module RAAF
         native = handle.native
         more = true # also where the thread is ended at the very moment at which the callbacks are through
         hold(handle)
-        more = Thread.handle_interrupt(Object => :immediate) { handle.dispatch(MOST_CHUNKS, MOST_SECONDS) }
+        more = Thread.handle_interrupt(Object => :immediate) { dispatch(handle) }
       ensure
         handle.served
         give_back(handle, native, more)
+      end
+
+      def dispatch(handle)
+        Streaming.in_executor { handle.dispatch(MOST_CHUNKS, MOST_SECONDS) }
       end
 
       def hold(handle)

@@ -34,6 +34,9 @@ module RAAF
         first_token_timeout: "Try again, or raise first_token_timeout.",
         idle_timeout: "Try again, or raise idle_timeout.",
         total_timeout: "Raise stream_timeout, or ask for a shorter answer.",
+        queue_timeout: "Try again, raise max_concurrent_streams, or raise stream_queue_timeout.",
+        user_queue_timeout: "Try again when another of the user's streams has ended, raise " \
+                            "max_concurrent_streams_per_user, or raise stream_queue_timeout.",
         shutdown: "Run it again in another process.",
         not_event_stream: "Check base_url: this address does not stream.",
         invalid_json: "Set malformed_events to :skip to go on after such events.",

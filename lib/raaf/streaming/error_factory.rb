@@ -32,6 +32,8 @@ module RAAF
         first_token_timeout: [Errors::TimeoutError, {phase: :first_token}],
         idle_timeout: [Errors::TimeoutError, {phase: :idle}],
         total_timeout: [Errors::TimeoutError, {phase: :total}],
+        queue_timeout: [Errors::StreamLimitError, {limit: :max_concurrent_streams}],
+        user_queue_timeout: [Errors::StreamLimitError, {limit: :max_concurrent_streams_per_user}],
         cancelled: [Errors::CancelledError, {reason: :cancelled}],
         shutdown: [Errors::CancelledError, {reason: :shutdown}],
         not_event_stream: [Errors::ProtocolError],

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "analytics"
+require_relative "continuation"
 require_relative "core_agent"
 require_relative "core_translation"
 require_relative "error_factory"
@@ -20,11 +22,13 @@ module RAAF
     class ModelCall
       # Seconds, and numbers of things, in the configuration's words, by their native names.
       TIMES = {connect: :connection_timeout, first_token: :first_token_timeout, idle: :idle_timeout,
-               total: :stream_timeout, grace: :finish_grace, retry_delay: :retry_delay,
+               total: :stream_timeout, queue: :stream_queue_timeout, grace: :finish_grace, retry_delay: :retry_delay,
                max_retry_delay: :max_retry_delay}.freeze
       SIZES = {queue_items: :queue_max_items, queue_bytes: :queue_max_bytes, max_line: :max_line_bytes,
                max_event: :max_event_bytes, max_text: :max_text_bytes, max_retries: :max_retries}.freeze
-      private_constant :TIMES, :SIZES
+      # Settings of an agent that are meant for its own provider, and may hold what no other shall see.
+      OWN_SETTINGS = %i[extra_body extra_headers].freeze
+      private_constant :TIMES, :SIZES, :OWN_SETTINGS
 
       # Requests to a model in one run, where neither agent nor configuration says so: raaf-core's default.
       MAX_TURNS = 10
@@ -39,6 +43,10 @@ module RAAF
       attr_reader :config
       # @return [RunContext]
       attr_reader :run_context
+      # @return [#build_request]
+      attr_reader :provider
+      # @return [String]
+      attr_reader :model
 
       # @param agent [Agent]
       # @param provider [#build_request]
@@ -48,8 +56,13 @@ module RAAF
       # @param context [Hash] for instructions and tools
       # @param run_context [RunContext]
       # @param core_agent [CoreAgent] where there is one of an earlier call, its next
+      # @param recovery [Resilience::Recovery, nil] what the run does when it fails; has breakers that give permits
+      # @param continuation [Continuation] of an answer whose beginning was delivered
+      # @param delay [Numeric] seconds to wait before it is sent
+      # @param foreign [Boolean] whether the provider is another than the one that the agent's own settings are for
       def initialize(agent:, provider:, model:, config:, messages:, context:, run_context:,
-        core_agent: CoreAgent.new(agent, messages, context))
+        core_agent: CoreAgent.new(agent, messages, context), recovery: nil, continuation: Continuation::NONE, delay: 0,
+        foreign: false)
         @agent = agent
         @provider = provider
         @model = model
@@ -58,6 +71,10 @@ module RAAF
         @context = context
         @run_context = run_context
         @core_agent = core_agent
+        @recovery = recovery
+        @continuation = continuation
+        @delay = delay
+        @foreign = foreign
       end
 
       # Asks the agent's guardrails about what the user says.
@@ -95,7 +112,8 @@ module RAAF
         @core_agent.call_handoff_hooks(other)
       end
 
-      # Tells the agent's hooks, and writes the question. Sends nothing yet.
+      # Tells the agent's hooks, and writes the question. Sends nothing yet. Where a circuit breaker is open, the native
+      # stream is one that ends with that error, and sends nothing at all.
       #
       # @param first_seq [Integer] number of the first chunk
       # @param before [NativeStream, nil] an ended one of the same run, whose text the answer goes on with
@@ -103,24 +121,28 @@ module RAAF
       # @raise [Errors::ConfigurationError, ArgumentError]
       def prepare(first_seq = 1, before = nil)
         call_hook(:on_start)
-        @request = build_request
+        @request = permitted(build_request)
         native = NativeStream.prepare(native_request(@request), run_context, first_seq, before)
         native.partial_arguments = PartialArguments.new if @config.partial_arguments
         native
       end
 
-      # Sends it.
+      # Sends it, or has it wait for the run's place.
       #
       # @param native [NativeStream] prepared here
+      # @param live [LiveRun] the run
       # @return [void]
       # @raise [Errors::StreamLimitError] before anything is sent
-      def start(native)
-        most = @config.max_concurrent_streams
-        return if native.start(most)
+      def start(native, live)
+        live.start(native, details)
+      rescue Errors::StreamLimitError
+        give_back
+        raise
+      end
 
-        raise Errors::StreamLimitError.new("#{most} streams are running, as many as max_concurrent_streams allows: " \
-                                           "try again, or raise it", limit: :max_concurrent_streams,
-          provider: @request[:provider], model: @request[:model])
+      # @return [NativeAnalytics::Record, nil] of a run that is to begin with this call; nil: it is not to be counted
+      def record
+        NativeAnalytics::Record.new(@request[:provider], @request[:model]) if @config.analytics
       end
 
       # The same question later in the conversation.
@@ -133,7 +155,65 @@ module RAAF
       def next(more, agent: @agent, provider: @provider, model: @model)
         all = messages + more
         self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
-          messages: all, run_context: run_context, core_agent: @core_agent.next(agent, all))
+          messages: all, run_context: run_context, core_agent: @core_agent.next(agent, all), recovery: @recovery,
+          foreign: @foreign && provider.equal?(@provider))
+      end
+
+      # The same question once more.
+      #
+      # @param provider [#build_request] who is asked
+      # @param model [String]
+      # @param foreign [Boolean] see {#initialize}
+      # @param said [String] what is there of the answer already
+      # @param delay [Numeric] seconds to wait before it is sent
+      # @return [ModelCall]
+      def again(provider:, model:, foreign:, said:, delay:)
+        self.class.new(agent: agent, provider: provider, model: model, config: config, context: context,
+          messages: messages, run_context: run_context, core_agent: @core_agent, recovery: @recovery,
+          continuation: Continuation.new(said), delay: delay, foreign: foreign)
+      end
+
+      # @return [Boolean] whether its circuit breaker is open
+      def refused?
+        @refused
+      end
+
+      # Tells the circuit breaker how the call has ended. What is not the provider's failure counts neither way.
+      #
+      # @param error [Exception, nil] nil: well
+      # @return [void]
+      def ended(error)
+        permit = @permit or return
+        @permit = nil
+        case error
+        when nil then permit.success
+        when Errors::ProviderError then permit.failure(error)
+        else permit.cancel
+        end
+      end
+
+      # Nobody will learn how the call ends.
+      #
+      # @return [void]
+      def give_back
+        permit = @permit or return
+        @permit = nil
+        permit.cancel
+      end
+
+      # Whether another call can go on where this answer has broken off. An answer in JSON can only be begun anew.
+      #
+      # @param native [NativeStream] ended
+      # @return [Boolean]
+      def can_go_on?(native)
+        format = @agent.request_settings[:response_format].to_h.transform_keys(&:to_sym)
+        config.retain_text && ["", "text"].include?(format[:type].to_s) && native.outcome[:choices].size < 2
+      end
+
+      # @param native [NativeStream]
+      # @return [String] this answer, as far as it was delivered
+      def turn_text(native)
+        @continuation.text + native.turn_text
       end
 
       # @return [Tool::Set] what the model may call
@@ -182,9 +262,9 @@ module RAAF
       # @param instead [String, nil] what a guardrail made of it
       # @return [Hash{Symbol=>Object}] what the model said in this call, for the conversation
       def assistant_message(native, instead = nil)
-        kept = parts(native.outcome)
+        kept = @continuation.place(parts(native.outcome))
         kept = leading(kept) if kept && instead
-        Result.assistant_message(instead || native.turn_text, tool_calls: tool_calls(native), parts: kept)
+        Result.assistant_message(instead || turn_text(native), tool_calls: tool_calls(native), parts: kept)
       end
 
       # What the run came to.
@@ -232,16 +312,38 @@ module RAAF
       def build_request
         instructions = @agent.instructions_for(context, include_context: @config.context_in_instructions)
         system = instructions ? [{role: "system", content: instructions}] : []
-        @provider.build_request(messages: system + messages.map { |message| Messages.with_speaker(message) },
-          model: @model, settings: @agent.request_settings, tools: tools.schemas)
+        settings = @agent.request_settings
+        settings = settings.except(*OWN_SETTINGS) if @foreign
+        @written_on = writes_on?(settings)
+        said = messages.map { |message| Messages.with_speaker(message) } + @continuation.messages(@written_on)
+        @provider.build_request(messages: system + said, model: @model, settings: settings, tools: tools.schemas)
+      end
+
+      def writes_on?(settings)
+        provider = @provider #: untyped
+        provider.respond_to?(:writes_on?) && provider.writes_on?(@model, settings)
+      end
+
+      def permitted(request)
+        @permit = @recovery&.breakers&.acquire(request, @provider)
+        @refused = false
+        request
+      rescue Errors::CircuitOpenError => e
+        @refused = true
+        error = Errors::CircuitOpenError.new(e.message, retry_after: e.retry_after, **request.slice(:provider, :model))
+        request.merge(script: [], error: error)
       end
 
       def dialect
         @request[:dialect] || @provider.dialect
       end
 
+      def counted_as
+        @request.values_at(:provider, :model) if @config.analytics
+      end
+
       def native_request(request)
-        native = {dialect: dialect, limits: limits}
+        native = {dialect: dialect, limits: limits, said: @continuation.repeatable(@written_on), counted_as: counted_as}
         if request[:script]
           # A mock's chunks come exactly as asked for.
           native.merge(script: request[:script], script_fails: !request[:error].nil?,
@@ -258,8 +360,9 @@ module RAAF
         @limits ||= TIMES.transform_values { |key| @config.public_send(key) }
           .merge(SIZES.transform_values { |key| @config.public_send(key) })
           .merge(coalesce: @config.chunk_buffer_timeout / 1000.0, coalesce_chars: @config.chunk_buffer_size,
-            retain_text: @config.retain_text, skip_malformed: @config.malformed_events == :skip,
-            raw_events: @config.raw_events)
+            coalesce_cut: @config.chunk_buffer_cut, retain_text: @config.retain_text,
+            skip_malformed: @config.malformed_events == :skip, raw_events: @config.raw_events, start_delay: @delay,
+            recovers: !@recovery.nil?)
       end
 
       # What the same provider gets back in the next turn.

@@ -132,6 +132,7 @@ module RAAF
         !success?
       end
       alias_method :error?, :failure?
+      alias_method :failed?, :failure?
 
       # @return [String] the name of the agent that answered; "unknown" where there is none, as raaf-core has it
       def agent_name

@@ -16,20 +16,25 @@ module RAAF
       attr_reader :call
       # @return [RunContext]
       attr_reader :context
+      # @return [Resilience::Recovery, nil] what becomes of failures; nil: they end the run
+      attr_reader :recovery
 
       # @param call [ModelCall] the first
       # @param providers [#call] gives the provider for an agent and a model's name, and the name that it knows
       # @param remembered [Integer] how many of its messages come from the conversation store
-      def initialize(call, providers, remembered: 0)
+      # @param recovery [Resilience::Recovery, nil]
+      def initialize(call, providers, remembered: 0, recovery: nil)
         @call = call
         @providers = providers
         @context = call.run_context
         @turns = 0
+        @first_token = nil
         @usages = []
         @reasoning = []
         @tool_results = []
         @filtered_text = nil # of the run, once a guardrail has changed some of it
         @remembered = remembered
+        @recovery = recovery
       end
 
       # @return [Configuration]
@@ -51,7 +56,7 @@ module RAAF
         note(native)
         check_limits(native)
         Tool::Turn.new(calls, call.tools, context: call.context, timeout: config.tool_timeout, details: call.details,
-          hooks: call.method(:call_hook))
+          hooks: call.method(:call_hook), stream_id: context.stream_id)
       end
 
       # Asks the agent's guardrails, about what they have not seen in an earlier run, and writes the first question.
@@ -73,10 +78,27 @@ module RAAF
       # @return [ModelCall] not prepared
       def after_tools(native, turn)
         outcomes = turn.outcomes
+        recovery&.answered
         note_results(outcomes)
         said = [call.assistant_message(native, filtered(native)), *outcomes.map { |outcome| tool_message(outcome) }]
         agent = outcomes.filter_map(&:agent).first
         agent ? hand_over(said, agent) : call.next(said)
+      end
+
+      # Another attempt in place of the one that failed, ready to be started.
+      #
+      # @param native [NativeStream] the one that failed
+      # @param error [Exception]
+      # @return [Resilience::Step, nil] nil: there is none
+      def next_step(native, error)
+        recovery&.next_step(call, native, error)
+      end
+
+      # @param step [Resilience::Step]
+      # @return [void]
+      def started(step)
+        @filtered_text = nil if step.reset?
+        recovery&.started(step, context)
       end
 
       # The next call, after a redirect.
@@ -90,6 +112,7 @@ module RAAF
         said = Messages.list(message)
         following = turn ? after_tools(native, turn) : call.next(said_so_far(native))
         @filtered_text = nil # the text of the run begins anew
+        recovery&.answered
         following.check_input(said)
         following.next(said)
       end
@@ -111,7 +134,30 @@ module RAAF
         text = @filtered_text || text
         call.call_hook(:on_end, text) if call.tool_calls(native).empty?
         call.result(native, text, instead: filtered(native), turns: @turns, usage: usage, usages: @usages,
-          tool_results: @tool_results, reasoning: (@reasoning.join("\n\n") unless @reasoning.empty?))
+          tool_results: @tool_results, reasoning: (@reasoning.join("\n\n") unless @reasoning.empty?), **attempts)
+      end
+
+      # What it came to, where it failed and nothing is raised.
+      #
+      # @param native [NativeStream] the last one
+      # @param error [Exception]
+      # @return [Result, nil] nil: the error is raised
+      def failed_result(native, error)
+        return unless recovery&.failure?(error)
+
+        Result.new(messages: call.messages + said_so_far(native), final_output: delivered(native), error: error,
+          stream_id: context.stream_id, turns: @turns, usage: usage, usages: @usages, tool_results: @tool_results,
+          finish_reason: "error", last_agent: call.agent, **call.details, **attempts)
+      end
+
+      # @param native [NativeStream] the last one
+      # @param error [Exception]
+      # @return [Hash{Symbol=>Object}] what its last chunk says about the error
+      def last_words(native, error)
+        return {delta: error.message} unless recovery
+
+        answered = native.outcome&.fetch(:answered) || false
+        {delta: recovery.last_words(error, answered), metadata: {retry_count: recovery.retries}}
       end
 
       # Adds what is new to the conversation store, where there is one.
@@ -130,6 +176,16 @@ module RAAF
         @remembered = call.messages.size + answer.size
       end
 
+      # What it came to, without a word of the conversation.
+      #
+      # @param native [NativeStream] the last one
+      # @return [Hash{Symbol=>Object}]
+      def summary(native)
+        outcome = native.outcome if native.here? && @turns.zero? # nil before its end
+        {stream_id: context.stream_id, session_id: context.session_id, user_id: context.user_id, turns: @turns,
+         usage: usage, first_token: @first_token || outcome&.dig(:timings, :first_token), **call.details}
+      end
+
       # @return [String] short: no word of the conversation
       def inspect
         "#<#{self.class.name} #{context.stream_id} turns=#{@turns}>"
@@ -145,9 +201,21 @@ module RAAF
 
       # What a guardrail has refused does not go on in the conversation.
       def said_so_far(native)
-        return [] if native.turn_text.empty? || native.equal?(@refused)
+        said = call.turn_text(native)
+        return [] if said.empty? || native.equal?(@refused)
 
-        [Result.assistant_message(filtered(native) || native.turn_text)]
+        [Result.assistant_message(filtered(native) || said)]
+      end
+
+      # As far as guardrails let it pass.
+      def delivered(native)
+        filtered = @filtered_text or return native.delivered_text
+
+        filtered + (@noted.equal?(native) ? "" : call.turn_text(native))
+      end
+
+      def attempts
+        recovery ? {attempts: recovery.attempts} : {}
       end
 
       # @return [String, nil] what a guardrail made of this answer; nil: nothing else
@@ -161,6 +229,7 @@ module RAAF
 
         @noted = native
         @turns += 1
+        @first_token = native.outcome[:timings][:first_token] if @turns == 1
         counted = call.usage(native.outcome)
         @usages << counted if counted
         thought = native.outcome[:reasoning]
@@ -170,7 +239,7 @@ module RAAF
 
       def check(native)
         @refused = native # until the guardrails have let it pass
-        said = native.turn_text
+        said = call.turn_text(native)
         checked = call.check_output(said)
         @refused = nil
         @filtered = (checked unless checked == said)

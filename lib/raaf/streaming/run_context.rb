@@ -8,6 +8,8 @@ module RAAF
     class RunContext
       # @return [String] the same for the life of the stream, a random UUID (version 4) unless one was given
       attr_reader :stream_id
+      # @return [Integer] which one this is of a job that may be run again, from 1
+      attr_reader :attempt
       # @return [String, nil] the application's session
       attr_reader :session_id
       # @return [Object, nil] the application's user id
@@ -22,8 +24,10 @@ module RAAF
       # @param user_id [Object, nil]
       # @param provider [String, nil]
       # @param model [String, nil]
-      def initialize(stream_id: nil, session_id: nil, user_id: nil, provider: nil, model: nil)
+      # @param attempt [Integer]
+      def initialize(stream_id: nil, session_id: nil, user_id: nil, provider: nil, model: nil, attempt: 1)
         @stream_id = stream_id || SecureRandom.uuid # at once: a signal handler that asks for it could not take a lock
+        @attempt = attempt
         @session_id = session_id
         @user_id = user_id
         @provider = provider

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "config_api"
+require_relative "event_emitter"
 require_relative "messages"
 require_relative "model_call"
 require_relative "run"
@@ -12,14 +13,20 @@ module RAAF
     # Runs an agent and streams its answer. The base of {AsyncRunner}, and of classes of your own.
     #
     # A runner keeps nothing of a run, so one can be shared by threads; a run never changes its agent.
+    #
+    # A class of your own may override {#run_and_stream} and call `super`, rescue what that raises, and call it again:
+    # with another `@agent.provider`, say. What its callers hear of a failure is then its own matter: the block gets no
+    # `:error` chunk of the run that failed, only what the class itself yields. Two things to know: where something of
+    # an answer was delivered ({Errors::Error#delivered?}), the next call begins it again from its first word; and the
+    # native retries (the setting max_retries) come before those of the class. {ResilientRunner} has neither trouble.
     class Runner
       # @return [Agent]
       attr_reader :agent
 
       # @param agent [Agent]
       # @param provider [#build_request, nil] nil: the agent's, else RAAF.provider, else by the model's name
-      # @param session_id [String, nil] for the chunks of every run
-      # @param user_id [Object, nil] for the chunks of every run
+      # @param session_id [String, nil] for the chunks of every run, the conversation store and {ConnectionManager}
+      # @param user_id [Object, nil] for the chunks of every run, the limits per user and {ConnectionManager}
       # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every run of this runner
       # @raise [Errors::ConfigurationError] for settings that are unknown or wrong
       # @raise [Errors::RactorError] in any Ractor but the main one
@@ -49,20 +56,26 @@ module RAAF
       #
       # @param context [Hash] for instructions (see {AgentMethods#instructions_for}) and tools; a :speaker in it is the
       #   name of the user who says the message
-      # @param session_id [String, nil] for the chunks; nil: the runner's
-      # @param user_id [Object, nil] for the chunks; nil: the runner's
+      # @param session_id [String, nil] whose session it is; nil: the runner's
+      # @param user_id [Object, nil] who asks; nil: the runner's
       # @param provider [#build_request, nil] for this call
       # @param model [String, nil] for this call
       # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for this call
       # @yieldparam chunk [Chunk]
       # @return [Result]
-      # @raise [Errors::Error] where the run fails; {Errors::Error#partial_text} has what was delivered
+      # @raise [Errors::Error] where the run fails; {Errors::Error#partial_text} has what was delivered. In a workflow
+      #   of an {EventEmitter}, that is told of it
       # @raise [ArgumentError] for a message that is none
       def run_and_stream(message, context: {}, session_id: nil, user_id: nil, provider: nil, model: nil, **settings,
         &block)
         stream = open_stream(message, context: context, session_id: session_id, user_id: user_id, provider: provider,
           model: model, settings: settings)
+        block = without_failure(block) if block && overridden?
         stream.run(&block).result
+      rescue => e
+        # A workflow is told by its agent's own runner; one of the application's that goes on has not failed.
+        EventEmitter.agent_failed(agent, e) unless overridden?
+        raise
       end
 
       # @return [String] the agent, and the provider's name
@@ -82,7 +95,23 @@ module RAAF
 
       private
 
-      def open_stream(message, context:, session_id:, user_id:, provider:, model:, settings:)
+      # Whether this is `super` for a class of the application's, which may rescue an error and go on. A module that is
+      # prepended, as tracers do it, goes on with nothing.
+      def overridden?
+        type = self.class
+        until type.equal?(Runner)
+          return true if type.method_defined?(:run_and_stream, false)
+
+          type = type.superclass #: singleton(Runner)
+        end
+        false
+      end
+
+      def without_failure(block)
+        ->(chunk) { block.call(chunk) unless chunk.error? && chunk.terminal? }
+      end
+
+      def open_stream(message, context:, session_id:, user_id:, provider:, model:, settings:, recovery: nil)
         Runner.check_ractor
         config = Streaming.configuration.with(**@settings, **settings)
         session_id ||= @session_id
@@ -91,14 +120,15 @@ module RAAF
         remembered = remembered_in(session_id, config)
         providers = ->(answering, name) { choose(provider, answering, name) }
         call = model_call(remembered + said, context, config, model || agent.model, providers,
-          session_id: session_id, user_id: user_id || @user_id)
-        Stream.new(Run.new(call, providers, remembered: remembered.size))
+          recovery, session_id: session_id, user_id: user_id || @user_id)
+        Stream.new(Run.new(call, providers, remembered: remembered.size, recovery: recovery))
       end
 
-      def model_call(messages, context, config, model, providers, **whose)
+      def model_call(messages, context, config, model, providers, recovery, **whose)
         provider, model = providers.call(agent, model)
         ModelCall.new(agent: agent, provider: provider, model: model, messages: messages, context: context,
-          config: config, run_context: RunContext.new(model: model, provider: provider.name, **whose))
+          config: config, recovery: recovery,
+          run_context: RunContext.new(model: model, provider: provider.name, **whose))
       end
 
       def check_context(context)

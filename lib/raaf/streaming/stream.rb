@@ -1,12 +1,15 @@
 # frozen_string_literal: true
 
 require_relative "chunk"
+require_relative "delivery"
 require_relative "dispatcher"
+require_relative "live_run"
 require_relative "messages"
 require_relative "native"
 require_relative "stream/callbacks"
 require_relative "stream/objects"
 require_relative "stream/past"
+require_relative "stream/reporting"
 require_relative "stream/settling"
 require_relative "stream/text"
 
@@ -28,6 +31,7 @@ module RAAF
     class Stream
       include Enumerable
       include Settling
+      include Reporting
 
       # Who takes the chunks of a stream.
       Consumer = Struct.new(:thread, :fiber) do
@@ -55,7 +59,8 @@ module RAAF
       # @api private
       def initialize(run)
         @run = run
-        @lock = Mutex.new # covers the rest, but for native streams, which have their own, and @cancelled
+        @live = LiveRun.new(run.context, run.config)
+        @lock = Mutex.new # covers the rest, but for native streams, which have their own
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken
         @callbacks = nil
@@ -64,18 +69,25 @@ module RAAF
         @redirect = nil
         @closing = false # the end has been settled, and a redirect comes too late
         @tools = nil # those that run, while they do; the consumer's
-        @cancelled = false # set once, without the lock, so that a signal handler may do it
+        @notice = nil # a chunk that comes before those of the native stream; the consumer's
+        @record = nil # tells the analytics of the run
         @finished = false
+        @reported = false
+        @started_at = nil
+        @delivery = nil # made when it is asked for
         @native = run.prepare
       end
 
-      # Sends the question. Made by a runner, once.
+      # Sends the question, or has it wait for its place. Made by a runner, once.
       #
       # @return [self]
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
-        @run.call.start(native)
+        record = @run.call.record # its time runs before the request does
+        @started_at = now
+        @live.count_message(@run.call.details) { @run.call.start(native, @live) }
+        @record = record&.begin
         self
       end
 
@@ -87,8 +99,8 @@ module RAAF
       # @raise (see #each)
       # @api private
       def run(&block)
-        consume(starting: true, &block || ->(_) {})
-        raise_error if @error
+        consume(starting: true, &delivering(block || ->(_) {}))
+        raise_error if raises?
         self
       end
 
@@ -108,8 +120,8 @@ module RAAF
       def each(&block)
         return enum_for(:each) unless block
 
-        consume(&block)
-        raise_error if @error
+        consume(&delivering(block))
+        raise_error if raises?
         self
       end
 
@@ -149,7 +161,7 @@ module RAAF
               raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
             end
 
-            attach_callback(types, block)
+            attach_callback(types, delivering(block))
           end
         end
         self
@@ -176,12 +188,12 @@ module RAAF
       # @raise [Errors::Error] why the run failed
       def result
         wait
-        raise_error if @error
+        raise_error if raises?
         @result
       end
 
-      # @return [Symbol] :connecting, :waiting (for the first token), :streaming, :running_tools, :complete, :failed or
-      #   :cancelled
+      # @return [Symbol] :queued (waits for its place among those of the process, where stream_queue_timeout lets it),
+      #   :connecting, :waiting (for the first token), :streaming, :running_tools, :complete, :failed or :cancelled
       def status
         return @tools ? :running_tools : running_status unless finished?
         return :complete unless @error
@@ -201,7 +213,7 @@ module RAAF
       #
       # @return [self]
       def cancel
-        @cancelled = true # before the look at the native one: a redirect that replaces it looks at this afterwards
+        @live.cancelled! # before the look at the native one: a redirect that replaces it looks at this afterwards
         native.cancel
         wake_tools
         self
@@ -215,15 +227,17 @@ module RAAF
       # @return [self]
       # @raise [ArgumentError] for a message that is none
       # @raise [Errors::Error] for a run that has ended or was cancelled
+      # @raise [Errors::StreamLimitError] where messages_per_minute_per_user allows no further message; the run goes on
+      #   as if nobody had asked
       def redirect(message)
         Messages.list(message) # a wrong one is refused here, not where the chunks are taken
         check_here
         @lock.synchronize do
           raise Errors::Error, "the run has ended: start a new one from its result's messages" if finished? || @closing
-          raise Errors::Error, "the run was cancelled: start a new one" if @cancelled
+          raise Errors::Error, "the run was cancelled: start a new one" if @live.cancelled?
 
-          @redirect = message
-          native.cancel
+          @live.count_message(@run.call.details) { @redirect = message }
+          native.interrupt
         end
         wake_tools
         self
@@ -281,9 +295,15 @@ module RAAF
           give_up("the process, or its streaming, was shut down", :shutdown)
           @callbacks.keep(error_chunk) # for a callback that comes later, and is run by another thread
         end
+        report
       end
 
       private
+
+      # A run that has a result raises nothing, also where it failed.
+      def raises?
+        !@error.nil? && @result.nil?
+      end
 
       # At the end of the process every thread that streams gets one. Ruby ends threads then without a word, and it
       # shall not look as if all of them had crashed.
@@ -297,6 +317,13 @@ module RAAF
         return if native.here?
 
         raise Errors::ForkedError
+      end
+
+      # With {Delivery.current} while the block runs, where somebody wants it.
+      def delivering(block)
+        return block unless Delivery.kept?
+
+        Delivery.around(@delivery ||= Delivery.new(self, @run.context.attempt), block)
       end
 
       # ---- taking chunks on the caller's thread ----
@@ -347,6 +374,9 @@ module RAAF
 
       # @return [Chunk, nil, false] what follows, as {Settling#settle} has it; false: the time was over before
       def take_chunks(deadline, &block)
+        notice = take_notice
+        return notice if notice
+
         terminal = native.each(deadline && (deadline - now), &block)
         terminal ? settle(terminal) : false
       end
@@ -397,7 +427,13 @@ module RAAF
           @ended.broadcast # one of those who wait goes on taking them
           left
         end
-        keep_what_was_said if given_up && native.here?
+        return unless given_up
+
+        if native.here?
+          @run.call.give_back
+          keep_what_was_said
+        end
+        report
       end
 
       # Under the lock.
@@ -436,7 +472,7 @@ module RAAF
 
       def running_status
         stage = native.stage
-        {new: :connecting, ended: :streaming}.fetch(stage, stage)
+        LiveRun::STATUSES.fetch(stage, stage)
       end
 
       # ---- callbacks ----
@@ -467,8 +503,7 @@ module RAAF
         state = native.drain(most, seconds) { |chunk| @callbacks.deliver(chunk) }
         return state if state.is_a?(Symbol)
 
-        chunk = settle(state)
-        @callbacks.deliver(chunk) if chunk
+        [settle(state), take_notice].compact.each { |chunk| @callbacks.deliver(chunk) }
         @tools ? :more : :idle
       end
 
@@ -489,7 +524,9 @@ module RAAF
           finish_under_lock(error: error)
           error_chunk
         end
+        @run.call.give_back if native.here?
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
+        report
         return unless chunk
 
         @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") }

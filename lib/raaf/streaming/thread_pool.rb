@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "executor"
+
 module RAAF
   module Streaming
     # Runs the application's code on a few threads of the process: made when there is something to run, gone when there
@@ -31,6 +33,11 @@ module RAAF
         #   soon; one that has more to do is posted again
         def handlers
           of("raaf-handler")
+        end
+
+        # @return [ThreadPool] this process's, for what asks a store that several processes share, and waits for it
+        def stores
+          of("raaf-store")
         end
 
         private
@@ -161,7 +168,7 @@ module RAAF
       def work
         Thread.current.thread_variable_set(:raaf_pool, self)
         while (job = next_job)
-          job.call
+          run(job)
           job = nil # an idle thread keeps nothing of it alive
         end
       ensure
@@ -172,6 +179,11 @@ module RAAF
         rescue ThreadError
           nil # the process is ending and takes no new threads
         end
+      end
+
+      # A method by itself, so that an idle thread keeps no block and what it holds.
+      def run(job)
+        Streaming.in_executor { job.call }
       end
 
       def next_job

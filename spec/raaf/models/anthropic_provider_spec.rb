@@ -470,4 +470,17 @@ RSpec.describe RAAF::Models::AnthropicProvider do
   it_behaves_like "a provider that demands a key", "ANTHROPIC_API_KEY"
   it_behaves_like "a provider that refuses line breaks", "ANTHROPIC_API_KEY"
   it_behaves_like "a provider that keeps its secrets", api_key: "sk-ant-test-key", auth_token: "hidden-token"
+
+  it "writes on from a message of its own up to Claude 4.5, as long as it does not think" do
+    provider = described_class.new(api_key: "key")
+    expect(%w[claude-3-5-haiku-latest claude-opus-4-5 claude-sonnet-4-5].map { |model| provider.writes_on?(model) })
+      .to all(be(true))
+    expect(%w[claude-opus-4-6 claude-sonnet-5 kimi-k2].map { |model| provider.writes_on?(model) }).to all(be(false))
+    expect(provider.writes_on?("claude-sonnet-4-5", {reasoning_effort: "low"})).to be(false)
+    expect(provider.writes_on?("claude-sonnet-4-5", {reasoning_effort: "none"})).to be(true)
+    thinking = {thinking: {type: "enabled", budget_tokens: 2000}}
+    expect(provider.writes_on?("claude-sonnet-4-5", {extra_body: thinking})).to be(false)
+    expect(described_class.new(api_key: "key", extra_body: thinking).writes_on?("claude-sonnet-4-5")).to be(false)
+    expect(RAAF::Streaming::Providers::OpenAIChat.new(api_key: "key").writes_on?("gpt-4o")).to be(false)
+  end
 end

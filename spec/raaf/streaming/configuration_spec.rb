@@ -7,20 +7,24 @@ RSpec.describe RAAF::Streaming::Configuration do
 
   it "has the documented defaults" do
     expect(config.to_h).to eq(
-      chunk_buffer_size: nil, chunk_buffer_timeout: 100, connection_pool_size: 10, connection_timeout: 30,
+      chunk_buffer_size: nil, chunk_buffer_timeout: 100, chunk_buffer_cut: :grapheme, connection_pool_size: 10,
+      connection_timeout: 30,
       first_token_timeout: 120, idle_timeout: 60, stream_timeout: 300, max_concurrent_streams: 100,
-      max_concurrent_streams_per_user: nil, stream_queue_timeout: 0, max_retries: 2, retry_delay: 0.5,
+      max_concurrent_streams_per_user: nil, stream_queue_timeout: 0, max_queued_streams: 1000,
+      stale_connection_timeout: 300, max_retries: 2, retry_delay: 0.5,
       max_retry_delay: 60, async_chunk_processing: true, chunk_processing_queue: :streaming_chunks, retain_text: true,
       max_text_bytes: 67_108_864,
       messages_per_minute_per_user: nil, authorize: nil, finish_grace: 1, queue_max_items: 1024,
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
       raw_events: false, tool_timeout: 60, max_turns: nil, token_budget: nil,
-      conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true, partial_arguments: false
+      conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true, partial_arguments: false,
+      disconnect_grace: 30
     )
   end
 
   {
     chunk_buffer_size: [[nil, 0, 50], [-1, 1.5, "50"]],
+    chunk_buffer_cut: [%i[grapheme word sentence], [nil, "word", :line]],
     chunk_buffer_timeout: [[1, 0.5, 100], [0, -1, nil, "100", Float::NAN, Float::INFINITY]],
     connection_pool_size: [[1, 10], [0, nil, 2.5]],
     connection_timeout: [[0.1, 30], [0, -1, nil, 1_000_001, Complex(1, 1)]],
@@ -30,6 +34,8 @@ RSpec.describe RAAF::Streaming::Configuration do
     max_concurrent_streams: [[nil, 1], [0, 1.5]],
     max_concurrent_streams_per_user: [[nil, 3], [0]],
     stream_queue_timeout: [[0, 0.0, 2.5], [-1, nil]],
+    max_queued_streams: [[1, 1000], [0, nil, 1.5]],
+    stale_connection_timeout: [[0.5, 300], [0, nil]],
     max_retries: [[0, 5, 1000], [-1, nil, 1.5, 1001]],
     retry_delay: [[0, 0.5, 10], [-0.1, nil, "1", Float::NAN]],
     max_retry_delay: [[0, 0.5, 600], [-1, nil, Float::INFINITY]],
@@ -53,7 +59,8 @@ RSpec.describe RAAF::Streaming::Configuration do
     ca_file: [[nil, __FILE__], ["/nowhere/ca.pem", 1]],
     proxy: [[nil, false, "http://proxy:3128", "https://proxy"], [true, "socks5://proxy:1080", "proxy:3128", "", "http://"]],
     context_in_instructions: [[true, false], [nil]],
-    partial_arguments: [[true, false], [nil, :live]]
+    partial_arguments: [[true, false], [nil, :live]],
+    disconnect_grace: [[0, 30, 0.5], [-1, nil]]
   }.each do |name, (good, bad)|
     good.each do |value|
       it "takes #{value.inspect} as #{name}" do

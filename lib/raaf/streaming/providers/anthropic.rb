@@ -84,6 +84,18 @@ module RAAF
           :anthropic
         end
 
+        # @param model [String]
+        # @param settings [Hash{Symbol=>Object}]
+        # @return [Boolean] for Claude up to 4.5, as long as it does not think. Source: Anthropic's pages "Migration
+        #   guide" (prefill removal) and "Extended thinking"
+        def writes_on?(model, settings = {})
+          facts = ModelFacts.new(model.to_s)
+          bodies = [settings[:extra_body].to_h, @extra_body]
+          given = bodies.filter_map { |body| body.transform_keys(&:to_sym)[:thinking] }.first
+          thinking = given || Thinking.new(facts, effort: settings[:reasoning_effort]).config
+          facts.writes_on? && (thinking.nil? || thinking.transform_keys(&:to_sym)[:type].to_s == "disabled")
+        end
+
         private
 
         def own_headers

@@ -7,7 +7,8 @@ module RAAF
     class Stream
       # An answer in JSON (a `response_format` with a schema, say) as one object that grows.
       #
-      # After a redirect, a tool's result or a handoff the model begins a new answer, and another object begins.
+      # After a redirect, a reset, a tool's result or a handoff the model begins a new answer, and another object
+      # begins.
       class Objects
         include Enumerable
 
@@ -66,7 +67,7 @@ module RAAF
 
         def begins_anew?(chunk)
           case chunk.type
-          when :status then chunk.status == :redirected
+          when :status then %i[redirected reset].include?(chunk.status)
           when :tool_result, :handoff then true
           else false
           end

@@ -23,6 +23,8 @@ module RAAF
         # @param chunk [Chunk]
         # @return [void]
         def add(chunk)
+          return start_over if chunk.status? && chunk.status == :reset
+
           if chunk.content?
             @contents[chunk.choice] = chunk
           elsif TEXT_TYPES.include?(chunk.type)
@@ -39,6 +41,12 @@ module RAAF
         end
 
         private
+
+        # For those who come later the answer that was given up has never been.
+        def start_over
+          @said.clear
+          @contents.clear
+        end
 
         # Everything up to the last piece, as one piece.
         def whole(last)

@@ -5,24 +5,30 @@ require_relative "../chunk"
 module RAAF
   module Streaming
     class Stream
-      # What follows when a native stream has ended: the run's last chunk, another call to the model, or tools and then
-      # another call. A part of {Stream}; whoever takes the chunks runs it.
+      # What follows when a native stream has ended: the run's last chunk, another call to the model, tools and then
+      # another call, or another attempt in place of one that failed. A part of {Stream}; whoever takes the chunks runs
+      # it.
       #
       # @api private
       module Settling
         private
 
         # @param terminal [Chunk] the native stream's last, not frozen
-        # @return [Chunk, nil] what to hand over: the run's last chunk, or the notice that it goes on after a redirect;
-        #   nil: its tools run now
+        # @return [Chunk, nil] what to hand over: the run's last chunk, or the notice that it goes on after a redirect
+        #   or a failure; nil: its tools run now
         def settle(terminal)
-          whole = native.outcome[:code] == :ok
-          turn = @run.tool_turn(native) if whole && !finished?
-          message = take_redirect(closing: turn.nil?)
-          return redirected(message, terminal.seq) if message
-          return begin_tools(turn, terminal.seq) if turn
+          error = native_error
+          @run.call.ended(error)
+          turn = @run.tool_turn(native) unless error || finished?
+          step = @run.next_step(native, error) if error && !interrupted?
+          message = take_redirect(closing: turn.nil? && step.nil?)
+          return begin_tools(turn, terminal.seq) if turn && !message
+          return try_again(step, terminal.seq) if step && !message
 
-          (whole && !finished?) ? complete(terminal) : failed(terminal, @run.call.error(native.outcome, delivered))
+          step&.call&.give_back
+          return redirected(message, terminal.seq) if message
+
+          (error || finished?) ? failed(terminal, error) : complete(terminal)
         rescue *FAILURES => e
           failed(terminal, e)
         end
@@ -31,11 +37,24 @@ module RAAF
           native.delivered_text
         end
 
+        # @return [Exception, nil] why the native stream has failed; nil: it ended well. Whoever would ask again, and
+        #   was cancelled before he could, was cancelled
+        def native_error
+          return if native.outcome[:code] == :ok
+          return cancelled_error if @live.cancelled? && @run.recovery
+
+          @run.call.error(native.outcome, delivered)
+        end
+
+        def cancelled_error
+          Errors::CancelledError.new(reason: :cancelled, partial_text: delivered)
+        end
+
         # @return [String, Array<Hash>, nil] what the user said meanwhile; nil: nothing, and from now on it is too late
         #   where this is the end
         def take_redirect(closing:)
           @lock.synchronize do
-            message = @redirect unless @cancelled || finished?
+            message = @redirect unless @live.cancelled? || finished?
             @redirect = nil
             @closing = closing unless message
             message
@@ -46,7 +65,7 @@ module RAAF
         def redirected(message, seq)
           said = delivered
           turn = @tools
-          @tools = nil
+          run_tools(nil)
           go_on(@run.redirected(native, turn, message), seq + 1)
           own_chunk(:status, seq, status: :redirected, cumulative: said)
         end
@@ -65,15 +84,36 @@ module RAAF
             @run.go_on(following)
             @native = native # before it runs, so that whoever is interrupted then ends it
             begin
-              following.start(native)
+              following.start(native, @live)
             rescue
+              following.give_back
               native.cancel
               @run.go_on(before.first)
               @native = before.last
               raise
             end
-            native.cancel if @cancelled || @redirect
+            native.interrupt if @redirect
+            native.cancel if @live.cancelled? || finished?
           end
+        end
+
+        # ---- another attempt ----
+
+        # @param step [Resilience::Step]
+        # @param seq [Integer] number of the next chunk, which announces it
+        def try_again(step, seq)
+          said = delivered
+          replace(step.call, step.native)
+          @run.started(step)
+          @notice = own_chunk(:status, seq + 1, status: :reset, cumulative: said) if step.reset?
+          own_chunk(:error, seq, cumulative: said, **step.announcement)
+        end
+
+        # @return [Chunk, nil] what follows the chunk that was handed over last, before anything of the native stream
+        def take_notice
+          notice = @notice
+          @notice = nil
+          notice
         end
 
         # ---- tools ----
@@ -81,9 +121,15 @@ module RAAF
         # @param seq [Integer] number of the next chunk: the native stream's last one is not handed over
         def begin_tools(turn, seq)
           @seq = seq
-          @tools = turn
+          run_tools(turn)
           turn.start { Dispatcher.poke(native) if @callbacks } unless interrupted?
           nil
+        end
+
+        # @param turn [Tool::Turn, nil] nil: none run any longer
+        def run_tools(turn)
+          @tools = turn
+          @live.tools = turn
         end
 
         # Whoever waits for tools looks round. Any thread.
@@ -95,7 +141,7 @@ module RAAF
 
         # Whether the tools are waited for no longer.
         def interrupted?
-          @cancelled || @redirect || finished?
+          @live.cancelled? || @redirect || finished?
         end
 
         # Takes what the tools come to, and waits for it; then goes on.
@@ -106,7 +152,7 @@ module RAAF
           tools = @tools or return
           until tools.settled? || interrupted?
             left = deadline && (deadline - now)
-            outcome = tools.take(left)
+            outcome = Streaming.while_waiting { tools.take(left) }
             next tool_chunks(outcome).each(&block) if outcome
             return false if left && left <= 0
           end
@@ -128,10 +174,10 @@ module RAAF
           message = take_redirect(closing: false)
           return redirected(message, @seq) if message
 
-          @tools = nil
-          if @cancelled || finished?
+          run_tools(nil)
+          if @live.cancelled? || finished?
             tools.abandon
-            return failed(last_chunk, Errors::CancelledError.new(reason: :cancelled, partial_text: delivered))
+            return failed(last_chunk, cancelled_error)
           end
 
           go_on(@run.after_tools(native, tools), @seq, native)
@@ -198,11 +244,11 @@ module RAAF
 
         def failed(terminal, error)
           keep_what_was_said unless finished?
-          finish(error: error)
+          finish(error: error, result: (@run.failed_result(native, error) if error))
           error = @error # somebody may have given it up meanwhile
+          @run.last_words(native, error).each { |name, value| terminal.public_send(:"#{name}=", value) }
           terminal.type = :error
-          terminal.delta = error.message
-          terminal.error = error.message
+          terminal.error = terminal.delta
           terminal.exception = error
           terminal.freeze
         end
@@ -217,14 +263,26 @@ module RAAF
         # At most once.
         def finish(result: nil, error: nil)
           @lock.synchronize { finish_under_lock(result: result, error: error) unless finished? }
+          report
         end
 
         def finish_under_lock(result: nil, error: nil)
           @result = result
           @error = error
           @finished = true
+          @live.over
           @tools&.abandon
+          count_end
           @ended.broadcast
+        end
+
+        def count_end
+          record = @record or return
+          case @error
+          when nil then record.completed
+          when Errors::CancelledError then record.cancelled
+          else record.failed(@error.class.name.to_s.delete_prefix("RAAF::Errors::"))
+          end
         end
       end
     end

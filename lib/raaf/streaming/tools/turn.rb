@@ -3,6 +3,7 @@
 require "json"
 require "timeout"
 require_relative "arguments"
+require_relative "../notifications"
 require_relative "../thread_pool"
 require_relative "../../errors"
 
@@ -60,14 +61,16 @@ module RAAF
         # @param context [Hash] the run's
         # @param timeout [Numeric, nil] seconds for a call, where its tool says nothing else
         # @param details [Hash{Symbol=>Object}] :provider and :model, for errors
+        # @param stream_id [String, nil] for those who are told of tools
         # @param hooks [#call] called with a hook's name and its arguments, on the thread that runs the tool
-        def initialize(calls, set, context:, timeout:, details: {}, hooks: ->(*) {})
+        def initialize(calls, set, context:, timeout:, details: {}, hooks: ->(*) {}, stream_id: nil)
           @calls = calls
           @set = set
           @context = context
           @timeout = timeout
           @details = details
           @hooks = hooks
+          @stream_id = stream_id
           @lock = Mutex.new # covers the next three
           @changed = ConditionVariable.new
           @ended = []
@@ -161,9 +164,21 @@ module RAAF
         # Whatever happens to the thread, the call comes to an end.
         def run(call, ready)
           outcome = Outcome.new(call: call, error: tool_error(call, "ended its thread"))
-          outcome = @abandoned ? interrupted(call) : call_back(perform(call))
+          outcome = @abandoned ? interrupted(call) : call_back(perform_and_tell(call))
         ensure
           add(outcome, ready)
+        end
+
+        def perform_and_tell(call)
+          return perform(call) unless Notifications.listening?("tool_call")
+
+          started = Timers.now
+          outcome = perform(call)
+          error = outcome.error
+          Notifications.publish("tool_call", stream_id: @stream_id, tool_name: call[:name], tool_id: call[:id],
+            status: error ? :failed : :complete, error: error && (error.cause || error).class.name,
+            duration: Timers.now - started)
+          outcome
         end
 
         def perform(call)

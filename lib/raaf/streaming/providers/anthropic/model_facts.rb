@@ -76,6 +76,11 @@ module RAAF
             !after?([4, 6])
           end
 
+          # @return [Boolean] whether it goes on from a last message of the assistant's; not of what is no Claude
+          def writes_on?
+            !@generation.nil? && !after?([4, 5])
+          end
+
           private
 
           def after?(generation)

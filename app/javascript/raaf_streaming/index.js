@@ -1,0 +1,4 @@
+// The browser's side of raaf-streaming: what app/javascript/consumer.js of an application stands on.
+
+export { streamingConsumer } from "raaf_streaming/consumer"
+export { Frames } from "raaf_streaming/frames"

@@ -1,0 +1,90 @@
+# frozen_string_literal: true
+
+require "securerandom"
+
+module RAAF
+  module Streaming
+    # Answers one user's questions, for a channel: the base of the AgentService that the guide's AgentChannel uses. It
+    # sends nothing itself; each chunk goes to the block.
+    #
+    # The conversation goes on from question to question, as long as the service lives. The generator writes the class
+    # of the application, which says who answers:
+    #
+    # @example
+    #   class AgentService < RAAF::Streaming::AgentService
+    #     private
+    #
+    #     def build_agent
+    #       RAAF::Agent.new(name: "Assistant", instructions: "Be brief, #{user.name} is busy.", model: "gpt-4o")
+    #     end
+    #   end
+    class AgentService
+      # @return [Object] the application's user
+      attr_reader :user
+      # @return [AsyncRunner] for a run of your own; one a service
+      attr_reader :runner
+      # @return [String] of the conversation
+      attr_reader :session_id
+
+      # @param user [#id] whose questions they are
+      # @param session_id [String] of the conversation: with the setting conversation_store the same one goes on where
+      #   it stood
+      def initialize(user:, session_id: SecureRandom.uuid)
+        @user = user
+        @session_id = session_id
+        @lock = Mutex.new # covers the streams
+        @streams = Departures.come_back(user)
+        @runner = AsyncRunner.new(agent: build_agent, session_id: session_id, user_id: user.id,
+          conversation_store: Streaming.configuration.conversation_store || ConversationStore.new(max_sessions: 1))
+      end
+
+      # Asks, and returns at once; the chunks go to the block on one of the dispatcher's threads, one after another, the
+      # last one `:complete` or `:error`. A block that raises ends the answer.
+      #
+      # @param message [String] what the user says
+      # @param context [Hash, nil] for instructions and tools
+      # @yieldparam chunk [Chunk]
+      # @return [Stream]
+      # @raise [ArgumentError] for a message or a context that is none, or a missing block
+      # @raise [Errors::Error] where nothing could be asked
+      def stream_chat(message, context = {}, &block)
+        raise ArgumentError, "stream_chat needs a block for the chunks" unless block
+
+        stream = runner.stream(check_message(message), context: context)
+        @lock.synchronize { @streams = [*@streams.reject(&:finished?), stream] }
+        stream.on(&block)
+      end
+
+      # The user is gone. Answers that are being written go on for {Configuration#disconnect_grace}, and are ended then
+      # unless the user has come back (to another AgentService in this process).
+      #
+      # @return [void]
+      def cleanup
+        running = @lock.synchronize { @streams.reject(&:finished?).tap { @streams = [] } }
+        Departures.leave(user, running, Streaming.configuration.disconnect_grace)
+      end
+
+      # @return [String] short
+      def inspect
+        "#<#{self.class.name} user=#{user.id.inspect}>"
+      end
+
+      private
+
+      # Who answers. Override it.
+      #
+      # @return [Agent]
+      def build_agent
+        RAAF::Agent.new(name: "Assistant", instructions: "You are a helpful assistant.", model: "gpt-4o")
+      end
+
+      # It may come from a browser, which shall not write the conversation's other roles.
+      def check_message(message)
+        raise ArgumentError, "the message must be a text, not #{message.class}" unless message.is_a?(String)
+        raise ArgumentError, "the message is empty" if message.strip.empty?
+
+        message
+      end
+    end
+  end
+end

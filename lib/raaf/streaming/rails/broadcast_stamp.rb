@@ -1,0 +1,43 @@
+# frozen_string_literal: true
+
+require_relative "../delivery"
+
+module RAAF
+  module Streaming
+    # The one hook of this gem in Action Cable: each Hash that is broadcast while a block or callback of a stream has a
+    # chunk gets
+    #
+    #     raaf: {stream_id: "9b2f…", seq: 7, attempt: 1, terminal: false}
+    #
+    # and the browser's side (app/javascript/raaf_streaming) puts frames in order by it, drops doubles and tells answers
+    # apart; Action Cable reorders frames on every adapter. Numbers are counted for each stream and broadcasting, from 1
+    # and without a gap. So application code that knows nothing of them is in order.
+    #
+    # What is not a Hash, a Hash that has a `raaf` of its own, and what is broadcast outside of a stream's block are
+    # left alone.
+    module BroadcastStamp
+      # @return [void]
+      # @api private
+      def self.install
+        ActionCable::Server::Broadcasting::Broadcaster.prepend(self)
+      end
+
+      # @param broadcasting [String] the stream of Action Cable's
+      # @param message [Object]
+      # @return [Object] the message, or a copy with the stamp
+      def self.stamp(broadcasting, message)
+        delivery = Delivery.current
+        return message unless delivery && message.is_a?(Hash)
+        return message if message.key?(:raaf) || message.key?("raaf")
+
+        message.merge(raaf: {**delivery.stamp(broadcasting), tool_name: delivery.chunk&.tool_name}.compact)
+      end
+
+      # @param message [Object]
+      # @return [void]
+      def broadcast(message)
+        super(BroadcastStamp.stamp(broadcasting, message))
+      end
+    end
+  end
+end

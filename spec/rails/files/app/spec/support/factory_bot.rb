@@ -1,0 +1,3 @@
+# frozen_string_literal: true
+
+RSpec.configure { |config| config.include FactoryBot::Syntax::Methods }
