@@ -28,6 +28,7 @@ module RAAF
           departure = Departure.new(streams)
           @lock.synchronize { @departures[key] << departure }
           departure.timer = Timers.after(seconds) { give_up(key, departure) }
+          nil
         end
 
         # @param user [#id]
