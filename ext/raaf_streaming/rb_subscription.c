@@ -397,13 +397,19 @@ static VALUE announce(VALUE self) {
     return rb_funcall(self, id_announce, 0);
 }
 
-/* An event was taken, so there is room. Who is interrupted here has not begun with it. */
+/*
+ * An event was taken, so there is room. Who is interrupted here has not begun with it: it stands first
+ * again, unless the handler was taken off meanwhile.
+ */
 static void tell_waiters(turn_t *turn, job_t *job, subscription_t *subscription) {
     int interrupted = 0;
     subscription->told = true;
     rb_protect(announce, job->subscription, &interrupted);
     if (!interrupted) return;
-    rb_ary_unshift(subscription->queue, turn->event);
+    if (subscription->state == OFF)
+        count_dropped(subscription);
+    else
+        rb_ary_unshift(subscription->queue, turn->event);
     turn->event = Qundef;
     job->number = 0;
     rb_jump_tag(interrupted);

@@ -400,6 +400,13 @@ RSpec.describe RAAF::Streaming::EventBus do
     end
   end
 
+  it "takes a String for the type that it spells, whatever its class says" do
+    odd = Class.new(String) { def to_sym = nil }
+    bus.on(:a, delivery: :inline) { |event| heard << event.type }
+    expect(bus.emit(odd.new("a")).type).to eq(:a)
+    expect(drained).to eq([:a])
+  end
+
   it "says how much it has done" do
     bus.on(:a) { nil }
     bus.emit(:a)
