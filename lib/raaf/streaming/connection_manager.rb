@@ -170,7 +170,12 @@ module RAAF
       # @return [void]
       # @api private
       def forget(run)
-        synchronize { touch(run.connection) if @runs.delete(run) }
+        synchronize do
+          next unless @runs.delete(run)
+
+          touch(run.connection)
+          @most_runs = [@most_runs, most_runs].min
+        end
       end
 
       # @return [String] how much there is; nobody's id
@@ -218,7 +223,11 @@ module RAAF
 
       def look_for_unseen
         @runs.keep_if { |run, _| run.live? }
-        @most_runs = (2 * @runs.size) + MOST_UNSEEN
+        @most_runs = most_runs
+      end
+
+      def most_runs
+        (2 * @runs.size) + MOST_UNSEEN
       end
 
       def remove_stale

@@ -389,6 +389,11 @@ RSpec.describe RAAF::Streaming::ConnectionManager do
 
   it "forgets runs that the garbage collector has ended" do
     server.default_script(**no_answer, repeat: true)
+    known = lambda do
+      GC.start
+      ObjectSpace.each_object(RAAF::Streaming::LiveRun).count
+    end
+    before = known.call
     Thread.new { 300.times { runner.stream("Hi", max_concurrent_streams: nil) } && nil }.join
     eventually("the collection") do
       Thread.new { Array.new(100) { Object.new } && nil }.join
@@ -398,8 +403,7 @@ RSpec.describe RAAF::Streaming::ConnectionManager do
     held = Array.new(200) { runner.stream("Hi", max_concurrent_streams: nil) }
 
     eventually("the end of what was known of them") do
-      GC.start
-      ObjectSpace.each_object(RAAF::Streaming::LiveRun).count < 300
+      known.call < before + 300
     end
     held.each(&:cancel)
   end
