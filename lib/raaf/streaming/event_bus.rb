@@ -44,8 +44,8 @@ module RAAF
     # {#on_error}, or, where nobody asked for it there, to the log; and to ActiveSupport's subscribers of
     # "event_error.raaf". What is no failure (Thread#kill, `exit`, `throw` out of an inline handler) takes its way.
     #
-    # **Interrupts.** An emit that is interrupted (Thread#kill, Timeout) while it waits for room has reached the handlers
-    # with room, and not the others.
+    # **Interrupts.** An emit that is interrupted (Thread#kill, Timeout) while it waits for room has reached the
+    # handlers with room, and not the others.
     #
     # **Forks.** A child has the handlers, but not the events that waited: those stay the parent's. At the exit of a
     # process that emitted, handlers get {SHUTDOWN_SECONDS} for what waits.
