@@ -57,8 +57,8 @@ module RAAF
         #
         # @return [Time] with ActiveSupport and a `Time.zone` an ActiveSupport::TimeWithZone, as Time.current is
         def timestamp
-          time = native_time
-          (::Time.respond_to?(:zone) && ::Time.zone) ? time.in_time_zone : time
+          zoned = ::Time.respond_to?(:zone) && ::Time.public_send(:zone)
+          zoned ? native_time.in_time_zone : native_time
         end
 
         # @return [Hash{Symbol=>Object}] type, payload, timestamp, id

@@ -29,11 +29,13 @@ module RAAF
           private
 
           def add(from, to)
+            edge = [from, to] #: edge
             @lock.synchronize do
               forget_the_parents
               next if leads?(to, from)
 
-              [from, to].tap { |edge| @edges << edge }
+              @edges << edge
+              edge
             end
           end
 
