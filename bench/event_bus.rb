@@ -2,13 +2,15 @@
 
 # What an event costs from emit until its handlers have run: a payload of three keys, handlers that count.
 #
-# Beside it the streaming guide's event bus, which makes a thread for each event and handler, and dry-events, which
-# calls its handlers before publish returns.
+# Beside it dry-events, which calls its handlers before publish returns. In the end the streaming guide's event bus,
+# which makes a thread for each event and handler: thousands of threads leave a process where everything is slower.
 require_relative "harness"
 require_relative "../lib/raaf-streaming"
 require "active_support"
 require "active_support/time"
 require "dry/events/publisher"
+
+PAYLOAD = {agent: "Writer", chunk: 1, session: 7}.freeze
 
 # What every handler does.
 COUNT = 0.then { |calls| proc { calls += 1 } }
@@ -32,23 +34,23 @@ class ThreadBus
   end
 end
 
-def publisher(name, handlers)
-  kind = Class.new { include Dry::Events::Publisher[name] }
-  kind.register_event("chunk")
-  kind.new.tap { |one| handlers.times { one.subscribe("chunk", &COUNT) } }
-end
-
 def bus(handlers, **settings)
   RAAF::Streaming::EventBus.new(**settings).tap { |one| handlers.times { one.on(:chunk, &COUNT) } }
 end
 
-# The events of one run, and nothing left behind.
+def publisher(handlers)
+  kind = Class.new { include Dry::Events::Publisher[:"bench#{handlers}"] }
+  kind.register_event("chunk")
+  kind.new.tap { |one| handlers.times { one.subscribe("chunk", &COUNT) } }
+end
+
+def thread_bus(handlers)
+  ThreadBus.new.tap { |one| handlers.times { one.on(:chunk, &COUNT) } }
+end
+
+# Events of one run, and nothing left behind.
 def emit_all(bus, count)
-  i = 0
-  while i < count
-    bus.emit(:chunk, agent: "Writer", chunk: i, session: 7)
-    i += 1
-  end
+  count.times { bus.emit(:chunk, PAYLOAD) }
   bus.drain
 end
 
@@ -56,52 +58,62 @@ def emit_from(threads, bus, count)
   Array.new(threads) { Thread.new { emit_all(bus, count / threads) } }.each(&:join)
 end
 
+def emit_keywords(bus, count)
+  count.times { |i| bus.emit(:chunk, agent: "Writer", chunk: i, session: 7) }
+  bus.drain
+end
+
 def publish_all(publisher, count)
-  i = 0
-  while i < count
-    publisher.publish("chunk", agent: "Writer", chunk: i, session: 7)
-    i += 1
-  end
+  count.times { publisher.publish("chunk", PAYLOAD) }
+end
+
+def publish_keywords(publisher, count)
+  count.times { |i| publisher.publish("chunk", agent: "Writer", chunk: i, session: 7) }
 end
 
 def thread_each(bus, count)
   threads = []
-  i = 0
-  while i < count
-    threads.concat(bus.emit(:chunk, agent: "Writer", chunk: i, session: 7))
-    i += 1
-  end
+  count.times { threads.concat(bus.emit(:chunk, PAYLOAD)) }
   threads.each(&:join)
 end
 
-def race(handlers)
-  all = Bench::Race.new("#{handlers} handler(s): one event, until they have run")
-  ours, inline = bus(handlers), bus(handlers, delivery: :inline)
-  dry = publisher(:"bench#{handlers}", handlers)
-  guide = ThreadBus.new.tap { |one| handlers.times { one.on(:chunk, &COUNT) } }
-  all.contestant("EventBus", 300_000 / handlers) { |count| emit_all(ours, count) }
-  all.contestant("EventBus, :inline", 300_000 / handlers) { |count| emit_all(inline, count) }
-  all.contestant("EventBus, 8 emitting threads", 300_000 / handlers) { |count| emit_from(8, ours, count) }
-  all.contestant("dry-events", 60_000 / handlers) { |count| publish_all(dry, count) }
-  all.contestant("a thread per event and handler (the guide's)", 2_000 / handlers) { |count| thread_each(guide, count) }
-  all.start
+def race_with_dry(handlers)
+  race = Bench::Race.new("An event with #{handlers} handler(s), until they have run")
+  ours, inline, dry = bus(handlers), bus(handlers, delivery: :inline), publisher(handlers)
+  many, few = [300_000, 60_000].map { |count| count / handlers }
+  race.contestant("EventBus", many) { |count| emit_all(ours, count) }
+  race.contestant("EventBus, 8 emitting threads", many) { |count| emit_from(8, ours, count) }
+  race.contestant("EventBus, :inline", many) { |count| emit_all(inline, count) }
+  race.contestant("dry-events", few) { |count| publish_all(dry, count) }
+  race.contestant("EventBus, the payload made each time", many) { |count| emit_keywords(ours, count) }
+  race.contestant("dry-events, the payload made each time", few) { |count| publish_keywords(dry, count) }
+  race.start
 end
 
-# What emit itself costs: an event is made, and nobody wants it.
-def emit_alone
+def race_of_threads
+  race = Bench::Race.new("A thread per event and handler (the guide's)")
+  [1, 10].each do |handlers|
+    guide = thread_bus(handlers)
+    race.contestant("#{handlers} handler(s)", 2_000 / handlers) { |count| thread_each(guide, count) }
+  end
+  race.start
+end
+
+# An event is made, and nobody wants it.
+def race_alone
   race = Bench::Race.new("emit by itself")
-  nobody, hash = RAAF::Streaming::EventBus.new, {agent: "Writer", chunk: 1, session: 7}
-  race.contestant("emit, nobody listens", 1_000_000) { |count| count.times { nobody.emit(:chunk, hash) } }
-  race.start.fetch("emit, nobody listens")
+  nobody = RAAF::Streaming::EventBus.new
+  race.contestant("emit", 1_000_000) { |count| count.times { nobody.emit(:chunk, PAYLOAD) } }
+  race.start
 end
 
 Bench.machine
-one = race(1)
-race(10)
-alone = emit_alone
-ours, dry = one.values_at("EventBus", "dry-events")
-guide = one.fetch("a thread per event and handler (the guide's)")
+alone = race_alone.fetch("emit")
+one, = [1, 10].map { |handlers| race_with_dry(handlers) }
+guide = race_of_threads
+
 puts
-Bench.goal("1 handler, against dry-events", dry / ours, 4)
-Bench.goal("1 handler, against a thread per event and handler", guide / ours, 200)
-Bench.goal("200 ns against emit by itself", 200 / alone, 1)
+ours = one.fetch("EventBus")
+Bench.goal("EventBus with 1 handler, against dry-events", one.fetch("dry-events") / ours, 4)
+Bench.goal("EventBus with 1 handler, against a thread each", guide.fetch("1 handler(s)") / ours, 200)
+Bench.goal("200 ns, against emit by itself", 200 / alone, 1)

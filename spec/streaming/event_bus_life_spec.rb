@@ -276,6 +276,20 @@ RSpec.describe "The life of an event bus" do
       expect([script.output, script.errors]).to eq(["whole\n", ""])
     end
 
+    it "may free events in another Ractor, while others are made" do
+      script = run_script(<<~RUBY, within: 60)
+        Warning[:experimental] = false
+        bus = RAAF::Streaming::EventBus.new
+        count = 0
+        bus.on(:a) { |event| count += 1 if event[:n] }
+        busy = Array.new(2) { Ractor.new { 300_000.times { Object.new.to_s } && :done } }
+        50_000.times { |n| bus.emit(:a, n: n) }
+        raise "ractors" unless busy.map(&:take) == %i[done done]
+        bus.drain(60) && puts(count)
+      RUBY
+      expect([script.output, script.errors]).to eq(["50000\n", ""])
+    end
+
     it "may run at every allocation" do
       script = run_script(life + <<~RUBY, within: 60)
         one(2)

@@ -19,6 +19,16 @@ TEST(clock_counts_nanoseconds_of_the_monotonic_clock) {
     CHECK(now <= after);
 }
 
+TEST(coarse_clock_is_the_same_clock_a_few_milliseconds_late) {
+    const uint64_t before = system_now();
+    const uint64_t now = raaf_clock_coarse();
+    const uint64_t after = system_now();
+
+    CHECK(before <= now + RAAF_MS(100));
+    CHECK(now <= after);
+    CHECK(raaf_clock_coarse() >= now);
+}
+
 TEST(clock_never_goes_back) {
     uint64_t last = raaf_clock_now();
 

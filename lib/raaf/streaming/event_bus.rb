@@ -28,6 +28,8 @@ module RAAF
     # * `:parallel`: likewise, but up to {MOST_PARALLEL} events of the handler are handled at once, in no order.
     # * `:inline`: on the emitter's thread, before emit returns.
     #
+    # All buses share the pool. A handler that waits holds one of its {ThreadPool::MOST_THREADS} threads meanwhile.
+    #
     # **Queues.** A handler that is not inline has a queue of `queue_size` events (2,000). When it is full, `when_full`
     # says what becomes of the next event:
     #
@@ -175,6 +177,7 @@ module RAAF
         end
 
         deadline = timeout && (Timers.now + timeout)
+        @subscriptions.each(&:resume)
         ThreadPool.handlers.stand_aside { wait_for(Drain.new(@subscriptions), deadline) }
       end
 
@@ -261,17 +264,14 @@ module RAAF
       private
 
       def check_settings(settings)
-        Subscription.check_settings(**settings) # steep:ignore InsufficientKeywordArguments
+        Subscription.check_settings(settings)
         settings.freeze
       end
 
       def subscribe(types, handler, once:, **settings)
         handler ||= types.pop unless types.empty? || Types.type?(types.last)
         settings = check_settings(@settings.merge(settings.compact))
-        wanted = Types.new(types)
-        # steep:ignore:start
-        subscription = Subscription.new(self, wanted, handler, once: once, **settings)
-        # steep:ignore:end
+        subscription = Subscription.new(self, Types.new(types), handler, settings, once: once)
         change { |all| [*all, subscription] }
         subscription
       end

@@ -80,6 +80,43 @@ RSpec.describe RAAF::Streaming::ThreadPool do
     (most - 1).times { gate << nil }
   end
 
+  it "lets another thread take the place of one whose job waits for others" do
+    gate = Queue.new
+    most.times { pool.post { done << :waits && pool.stand_aside { gate.pop } } }
+    most.times { pool.post { gate << :go } } # behind those who wait for it
+    eventually { done.size == most && gate.empty? && !pool.behind? }
+    expect(pool.settle(20)).to be(true)
+    expect(pool.stand_aside { :outside }).to eq(:outside)
+  end
+
+  it "has no place more when who stood aside was ended" do
+    pool.post { pool.stand_aside { done << Thread.current && sleep } }
+    thread = done.pop
+    eventually { thread.status == "sleep" }
+    thread.kill.join
+    expect(pool.instance_variable_get(:@away)).to eq(0)
+  end
+
+  it "tells when it is through with all jobs, and waits no longer than so long" do
+    expect(pool.settle(0)).to be(true)
+    gate = Queue.new
+    50.times { pool.post { done << 1 && gate.pop } }
+    expect([pool.settle(0), pool.settle(0.01)]).to eq([false, false])
+    50.times { gate << 1 }
+    expect([pool.settle(20), done.size]).to eq([true, 50])
+    pool.post { done << pool.settle(20) }
+    expect(Array.new(51) { done.pop }.last).to be(false)
+  end
+
+  it "does not keep a job for which it gets no thread" do
+    allow(Thread).to receive(:new).and_raise(ThreadError, "can't alloc thread")
+    expect { pool.post { done << 1 } }.to raise_error(ThreadError)
+    allow(Thread).to receive(:new).and_call_original
+    pool.post { done << 2 }
+    pool.settle(20)
+    expect(Array.new(done.size) { done.pop }).to eq([2])
+  end
+
   it "knows its own threads" do
     pool.post { done << pool.inside? }
     expect(done.pop).to be(true)

@@ -57,8 +57,8 @@ module RAAF
         #
         # @return [Time] with ActiveSupport and a `Time.zone` an ActiveSupport::TimeWithZone, as Time.current is
         def timestamp
-          time, clock = native_time, ::Time #: [untyped, untyped]
-          (clock.respond_to?(:zone) && clock.zone) ? time.in_time_zone : time
+          zoned = ::Time.respond_to?(:zone) && ::Time.public_send(:zone)
+          zoned ? native_time.in_time_zone : native_time
         end
 
         # @return [Hash{Symbol=>Object}] type, payload, timestamp, id

@@ -14,6 +14,9 @@ module RAAF
         # @!method subscription
         #   @return [Subscription]
 
+        # @!method number
+        #   @return [Integer] of the event that is being handled; 0: none
+
         # @!method rest
         #   It was not posted after all.
         #   @return [void]

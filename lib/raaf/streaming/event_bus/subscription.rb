@@ -17,15 +17,14 @@ module RAAF
         attr_reader :when_full
 
         class << self
-          # @param delivery [Symbol]
-          # @param queue_size [Integer]
-          # @param when_full [Symbol]
+          # @param settings [Hash] delivery, queue_size, when_full
           # @return [void]
           # @raise [ArgumentError] for a value that is none
           # @api private
-          def check_settings(delivery:, queue_size:, when_full:)
-            one_of(DELIVERIES, delivery, "delivery")
-            one_of(WHEN_FULL, when_full, "when_full")
+          def check_settings(settings)
+            one_of(DELIVERIES, settings[:delivery], "delivery")
+            one_of(WHEN_FULL, settings[:when_full], "when_full")
+            queue_size = settings[:queue_size]
             return if queue_size.is_a?(Integer) && queue_size.between?(1, MOST_QUEUE_SIZE)
 
             raise ArgumentError, "queue_size is a number of events from 1 to #{MOST_QUEUE_SIZE}, " \
@@ -56,13 +55,11 @@ module RAAF
         # Made by {EventBus#on}.
         #
         # @api private
-        def initialize(bus, types, handler, delivery:, queue_size:, when_full:, once:)
+        def initialize(bus, types, handler, settings, once:)
           @bus = bus
           @wanted = types
           @handler = handler
-          @delivery = delivery
-          @queue_size = queue_size
-          @when_full = when_full
+          @delivery, @queue_size, @when_full = settings.values_at(:delivery, :queue_size, :when_full)
           @lock = Mutex.new
           @room = ConditionVariable.new
           set_up(bus, Subscription.callable(handler), delivery == :inline, queue_size,
@@ -84,6 +81,19 @@ module RAAF
         # @!method dropped
         #   @return [Integer] events that never came to the handler (see {EventBus#stats})
 
+        # @!method pushed
+        #   @return [Integer] events that ever stood in the queue
+        #   @api private
+
+        # @!method over?
+        #   @return [Boolean] whether it gets no event any longer, and is through with those it got
+        #   @api private
+
+        # @!method settled?(number)
+        #   @param number [Integer] of an event, as they came into the queue
+        #   @return [Boolean] whether it, and all before it, are handled or dropped
+        #   @api private
+
         # Takes the handler off (see {EventBus#off}).
         #
         # @return [Boolean] whether there was something to take off
@@ -94,8 +104,7 @@ module RAAF
 
         # @return [Array<Symbol, Regexp>] the types it is for
         def types
-          wanted = @wanted
-          wanted ? wanted.list : []
+          @wanted&.list || []
         end
 
         # @return [String]
@@ -134,6 +143,14 @@ module RAAF
           end_it
           announce
           bus.announce
+        end
+
+        # What waits may have been left without a thread, when the process took no new ones.
+        #
+        # @return [void]
+        # @api private
+        def resume
+          schedule if queued.positive?
         end
 
         # Takes an event for which there is no room just now, or not, as `when_full` says.

@@ -17,7 +17,7 @@ module RAAF
           # @yieldreturn [void] after waiting
           # @return [Boolean] false: it would have waited for itself, and has not waited
           def wait(from, to)
-            edge = [from, to] if from #: [Subscription, Subscription]?
+            edge = [from, to] if from #: edge?
             return false if edge && !add(edge)
 
             yield
