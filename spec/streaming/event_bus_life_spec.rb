@@ -56,6 +56,9 @@ RSpec.describe "The life of an event bus" do
       killer.join
       expect(bus.stats).to include(handled: 2_000, queued: 0)
       expect(count).to be_between(1_000, 2_000) # one that was killed had been begun, at most
+    ensure
+      over = true # else the killer goes on in the examples that follow
+      killer&.join
     end
 
     it "makes no thread an event, and has none when there is nothing to do for a while" do
