@@ -22,10 +22,10 @@ typedef struct holder {
 } holder_t;
 
 typedef struct record {
-    raaf_series_t
-        *series; /* of the process's analytics, which are never freed; NULL: not begun, or over */
-    uint64_t started_at;
+    raaf_series_t *series; /* of the process's analytics, which are never freed; NULL: none */
+    uint64_t made_at;
     pid_t pid;
+    bool running; /* begun, and not yet over */
 } record_t;
 
 static void holder_free(void *data) {
@@ -48,7 +48,7 @@ static const rb_data_type_t holder_type = {
 /* Allocates nothing, takes no lock. A run that nobody holds any longer will not be heard of. */
 static void record_free(void *data) {
     record_t *record = data;
-    if (record->pid == getpid()) raaf_series_stream_dropped(record->series);
+    if (record->running && record->pid == getpid()) raaf_series_stream_dropped(record->series);
     xfree(record);
 }
 
@@ -112,30 +112,41 @@ raaf_series_t *rb_raaf_series(VALUE provider, VALUE model) {
 
 /* ---- one stream ---- */
 
-/* Record.begin(provider, model): a stream begins */
-static VALUE record_begin(VALUE class, VALUE provider, VALUE model) {
+static record_t *get_record(VALUE self) {
+    record_t *record;
+    TypedData_Get_Struct(self, record_t, &record_type, record);
+    return record;
+}
+
+/* Record.new(provider, model): from here on its time runs */
+static VALUE record_new(VALUE class, VALUE provider, VALUE model) {
     record_t *record;
     VALUE self = TypedData_Make_Struct(class, record_t, &record_type, record);
     rb_raaf_check_fork();
-    raaf_series_t *series = rb_raaf_series(provider, model);
+    record->made_at = raaf_clock_now();
     record->pid = getpid();
-    record->started_at = raaf_clock_now();
-    record->series = series;
-    raaf_series_stream_started(series);
+    record->series = rb_raaf_series(provider, model);
+    return self;
+}
+
+/* The stream has begun: it is counted. Once. */
+static VALUE record_begin(VALUE self) {
+    record_t *record = get_record(self);
+    record->running = true;
+    raaf_series_stream_started(record->series);
     return self;
 }
 
 static VALUE end_record(VALUE self, raaf_stream_end_t end, raaf_slice_t failure) {
-    record_t *record;
-    TypedData_Get_Struct(self, record_t, &record_type, record);
-    raaf_series_t *series = record->series;
-    if (record->pid != getpid()) return Qnil;
-    record->series = NULL;
-    raaf_series_stream_ended(series, end, failure, (raaf_clock_now() - record->started_at) / 1000u);
+    record_t *record = get_record(self);
+    if (!record->running || record->pid != getpid()) return Qnil;
+    record->running = false;
+    const uint64_t us = (raaf_clock_now() - record->made_at) / 1000u;
+    raaf_series_stream_ended(record->series, end, failure, us);
     return Qnil;
 }
 
-/* It has ended. A second end, or one in a forked child, does nothing. */
+/* It has ended. A second end, or one before the beginning or in a forked child, does nothing. */
 static VALUE record_completed(VALUE self) {
     return end_record(self, RAAF_STREAM_COMPLETED, (raaf_slice_t){"", 0});
 }
@@ -317,7 +328,8 @@ void rb_raaf_init_analytics(void) {
      */
     VALUE cRecord = rb_define_class_under(cAnalytics, "Record", rb_cObject);
     rb_undef_alloc_func(cRecord);
-    rb_define_singleton_method(cRecord, "begin", record_begin, 2);
+    rb_define_singleton_method(cRecord, "new", record_new, 2);
+    rb_define_method(cRecord, "begin", record_begin, 0);
     rb_define_method(cRecord, "completed", record_completed, 0);
     rb_define_method(cRecord, "cancelled", record_cancelled, 0);
     rb_define_method(cRecord, "failed", record_failed, 1);

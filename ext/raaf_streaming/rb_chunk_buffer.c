@@ -116,9 +116,15 @@ static void check(int result) {
     if (result != RAAF_OK) rb_raaf_raise_code(result, "the text of a ChunkBuffer");
 }
 
-/* Whether somebody hands text over. A thread of the parent's does not, in a child. */
+/*
+ * Whether somebody hands text over. A thread of the parent's does not, in a child. While Ruby answers
+ * that, another thread may have begun; where the answer is no, nobody else runs after the last look.
+ */
 static bool in_turn(const chunk_buffer_t *buffer) {
-    return !NIL_P(buffer->fiber) && RTEST(rb_funcallv(buffer->thread, id_alive, 0, NULL));
+    if (NIL_P(buffer->fiber)) return false;
+    const VALUE thread = buffer->thread;
+    const bool alive = RTEST(rb_funcallv(thread, id_alive, 0, NULL));
+    return !NIL_P(buffer->fiber) && (alive || buffer->thread != thread);
 }
 
 /* ---- the timer ---- */
@@ -232,14 +238,29 @@ static VALUE hand_over(VALUE argument) {
     }
 }
 
+static VALUE wake(VALUE queue) {
+    return rb_funcall(queue, id_push, 1, Qtrue);
+}
+
+static VALUE arm_self(VALUE self) {
+    arm(self, get(self));
+    return Qnil;
+}
+
+/* Whoever is interrupted here has woken everybody, and left a timer, all the same. */
 static VALUE end_turn(VALUE argument) {
     const delivery_t *delivery = (delivery_t *)argument;
     chunk_buffer_t *buffer = delivery->buffer;
+    int state, last = 0; /* the last, since Ruby keeps only the reason for that */
     buffer->fiber = buffer->thread = Qnil;
     if (!delivery->through) buffer->blocks = 0; /* rather another block than one that fails */
-    while (RARRAY_LEN(buffer->waiting) > 0)
-        rb_funcall(rb_ary_shift(buffer->waiting), id_push, 1, Qtrue);
-    arm(delivery->self, buffer);
+    while (RARRAY_LEN(buffer->waiting) > 0) {
+        rb_protect(wake, rb_ary_shift(buffer->waiting), &state);
+        if (state) last = state;
+    }
+    rb_protect(arm_self, delivery->self, &state);
+    if (state) last = state;
+    if (last) rb_jump_tag(last);
     return Qnil;
 }
 

@@ -198,17 +198,22 @@ static void acquire(VALUE self, breaker_t *breaker, raaf_breaker_permit_t *permi
     if (!raaf_breaker_acquire(breaker->core, now, permit, change)) refuse(self, breaker, now);
 }
 
-/* Reports an outcome. The clock may raise: it is read before [settled] is set. */
-static void settle(VALUE self, breaker_t *breaker, const raaf_breaker_permit_t *permit,
+/*
+ * Reports an outcome. The clock may be Ruby's: it is read before [settled] is set, since it may raise,
+ * and somebody else may report meanwhile. Returns false where he did.
+ */
+static bool settle(VALUE self, breaker_t *breaker, const raaf_breaker_permit_t *permit,
                    bool *settled, bool failed) {
     raaf_breaker_change_t change;
     const uint64_t now = now_of(breaker);
+    if (*settled) return false;
     *settled = true;
     if (failed)
         raaf_breaker_failure(breaker->core, permit, now, &change);
     else
         raaf_breaker_success(breaker->core, permit, now, &change);
     tell(self, &change);
+    return true;
 }
 
 static bool counts(VALUE self, const breaker_t *breaker, VALUE error) {
@@ -265,9 +270,10 @@ static VALUE permit_new(VALUE breaker) {
 static VALUE permit_settle(VALUE self, bool failed) {
     permit_t *permit = get_permit(self);
     if (permit->settled) return Qfalse;
-    settle(permit->breaker, get(permit->breaker), &permit->native, &permit->settled, failed);
+    const bool first =
+        settle(permit->breaker, get(permit->breaker), &permit->native, &permit->settled, failed);
     RB_GC_GUARD(self);
-    return Qtrue;
+    return first ? Qtrue : Qfalse;
 }
 
 /*
@@ -394,10 +400,12 @@ static VALUE call_ended(VALUE argument) {
 
 /*
  * A call that is not simply let through. The permit of a probe is an object: a fiber that is
- * dropped in its sleep runs no ensure, but the collector finds what it held.
+ * dropped in its sleep runs no ensure, but the collector finds what it held. Whether it is one is not
+ * known yet where a clock of Ruby's lets others run before it is taken.
  */
 static void call_acquire(call_t *call) {
-    if (raaf_breaker_state(call->breaker->core) != RAAF_BREAKER_CLOSED) {
+    const breaker_t *breaker = call->breaker;
+    if (raaf_breaker_state(breaker->core) != RAAF_BREAKER_CLOSED || !NIL_P(breaker->clock)) {
         call->object = permit_new(call->self);
         call->permit = &get_permit(call->object)->native;
         call->settled = &get_permit(call->object)->settled;

@@ -7,7 +7,7 @@
 #include <time.h>
 
 static VALUE cEvent, mSecureRandom;
-static ID id_uuid, id_aref, id_to_sym;
+static ID id_uuid, id_aref;
 
 static void event_mark(void *data) {
     rb_raaf_event_t *event = data;
@@ -82,7 +82,7 @@ VALUE rb_raaf_event_new(VALUE type, VALUE payload) {
 
 VALUE rb_raaf_event_type(VALUE type) {
     if (SYMBOL_P(type)) return type;
-    if (RB_TYPE_P(type, T_STRING)) return rb_funcall(type, id_to_sym, 0);
+    if (RB_TYPE_P(type, T_STRING)) return rb_str_intern(type); /* whatever its class makes of it */
     rb_raise(rb_eTypeError, "the type of an event is a Symbol or a String, not %" PRIsVALUE,
              rb_obj_class(type));
 }
@@ -160,7 +160,6 @@ void rb_raaf_init_event(VALUE cBus) {
     rb_gc_register_mark_object(mSecureRandom);
     id_uuid = rb_intern("uuid");
     id_aref = rb_intern("[]");
-    id_to_sym = rb_intern("to_sym");
     cEvent = rb_define_class_under(cBus, "Event", rb_cObject);
     rb_gc_register_mark_object(cEvent);
     rb_define_alloc_func(cEvent, event_alloc);

@@ -101,7 +101,8 @@ static bool pass_middleware(VALUE middleware, VALUE event) {
  * known where an event is emitted, and has to be known where it is handled, would be taken along in
  * the event, and put in place by call_handler in rb_subscription.c.)
  */
-static void deliver(VALUE self, VALUE handlers, VALUE event) {
+static void deliver(VALUE self, rb_raaf_bus_t *bus, VALUE event) {
+    VALUE handlers = handlers_for(self, bus, rb_raaf_event_get(event)->type);
     VALUE late = Qnil;
     for (long i = 0; i < RARRAY_LEN(handlers); i++) {
         VALUE subscription = RARRAY_AREF(handlers, i);
@@ -124,7 +125,7 @@ static VALUE bus_emit(int argc, VALUE *argv, VALUE self) {
     RB_OBJ_FREEZE(event);
     if (stopped) return event;
     bus->emitted++;
-    deliver(self, handlers_for(self, bus, rb_raaf_event_get(event)->type), event);
+    deliver(self, bus, event);
     return event;
 }
 

@@ -274,6 +274,10 @@ static VALUE subscription_queued(VALUE self) {
     return LONG2NUM(RARRAY_LEN(get(self)->queue));
 }
 
+/*
+ * @return [Integer] events that were put into its queue
+ * @api private
+ */
 static VALUE subscription_pushed(VALUE self) {
     return ULL2NUM(get(self)->pushed);
 }
@@ -393,13 +397,19 @@ static VALUE announce(VALUE self) {
     return rb_funcall(self, id_announce, 0);
 }
 
-/* An event was taken, so there is room. Who is interrupted here has not begun with it. */
+/*
+ * An event was taken, so there is room. Who is interrupted here has not begun with it: it stands first
+ * again, unless the handler was taken off meanwhile.
+ */
 static void tell_waiters(turn_t *turn, job_t *job, subscription_t *subscription) {
     int interrupted = 0;
     subscription->told = true;
     rb_protect(announce, job->subscription, &interrupted);
     if (!interrupted) return;
-    rb_ary_unshift(subscription->queue, turn->event);
+    if (subscription->state == OFF)
+        count_dropped(subscription);
+    else
+        rb_ary_unshift(subscription->queue, turn->event);
     turn->event = Qundef;
     job->number = 0;
     rb_jump_tag(interrupted);
@@ -500,6 +510,7 @@ static VALUE job_subscription(VALUE self) {
     return get_job(self)->subscription;
 }
 
+/* @return [Integer] of the event that it handles, among all that its handler has got; 0: none */
 static VALUE job_number(VALUE self) {
     return ULL2NUM(get_job(self)->number);
 }

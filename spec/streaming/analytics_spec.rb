@@ -502,7 +502,9 @@ RSpec.describe RAAF::Streaming::Analytics do
     GC.stress = true
     native.count_started("support")
     native.count_chunk(3, "content")
-    record = RAAF::Streaming::NativeAnalytics::Record.begin("openai", "gpt-4o")
+    record = RAAF::Streaming::NativeAnalytics::Record.new("openai", "gpt-4o")
+    record.cancelled
+    record.begin
     record.failed("KeyError")
     record.completed
     found = native.figures(nil, nil, :model)
@@ -510,7 +512,7 @@ RSpec.describe RAAF::Streaming::Analytics do
 
     expect(found.map { |figures| figures[:label] }).to eq(%w[other support])
     expect(found.first).to include(chunks: {content: 1}, bytes: 3)
-    expect(summary).to include(streams_failed: 1, streams_completed: 0, failures: {"KeyError" => 1})
+    expect(summary).to include(streams_started: 1, streams_failed: 1, streams_completed: 0, failures: {"KeyError" => 1})
   ensure
     GC.stress = false
   end

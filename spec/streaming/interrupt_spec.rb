@@ -204,6 +204,25 @@ RSpec.describe "Leaving a stream early" do
   end
 
   # 200 threads that are ended wherever they happen to be.
+  # A run that may go on after a failure keeps its place until it says that it does not.
+  it "frees the place of a run that has failed, where that is interrupted in the middle of its end" do
+    server.script(status: 500)
+    provider = RAAF::Models::OpenAIProvider.new(api_key: "key", base_url: server.base_url)
+    agent = RAAF::Agent.new(name: "Assistant", model: "gpt-4o", provider: provider)
+    stream = RAAF::Streaming::ResilientRunner.new(agent: agent, backup_providers: [], max_retries: 0).stream("Hi")
+    once = Class.new(Exception) # rubocop:disable Lint/InheritException
+    leaving = TracePoint.new(:c_call) do |event|
+      next unless event.self.is_a?(RAAF::Streaming::Place) && event.method_id == :leave
+
+      leaving.disable
+      raise once
+    end
+
+    expect { leaving.enable { stream.each { |chunk| chunk.delta } } }.to raise_error(once)
+    expect(stream).to be_finished
+    expect(RAAF::Streaming::Place.counts).to eq([0, 0])
+  end
+
   describe "at any moment", :backends do
     def be_ended_somehow(random)
       pause = random.rand * 0.02

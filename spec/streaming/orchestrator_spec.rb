@@ -67,7 +67,7 @@ RSpec.describe RAAF::Streaming::Orchestrator do
         expect(short(events)).to match([[:workflow_started], *run_of(:a, "One", "."), *failing(:b, error, *pieces),
           [:workflow_complete, error]])
         expect(result).to have_attributes(status: :failed, final_output: nil, answers: {a: "One."},
-          errors: {b: instance_of(error)}, partial?: true, success?: false)
+          errors: {b: instance_of(error)}, partial?: true, success?: false, failed?: true)
         expect { result.value! }.to raise_error(result.errors[:b])
         expect(asked(:c)).to eq([])
       end
@@ -78,7 +78,7 @@ RSpec.describe RAAF::Streaming::Orchestrator do
         result = orchestrator(:a, :b, :c).run("Hi", on_error: :skip)
 
         expect(result).to have_attributes(status: :complete, final_output: "Three.", answers: {a: "One.", c: "Three."},
-          errors: {b: instance_of(error)}, partial?: true)
+          errors: {b: instance_of(error)}, partial?: true, failed?: false)
         expect(asked(:c)).to eq([[["user", "One."]]])
       end
     end

@@ -514,6 +514,14 @@ RSpec.describe RAAF::Streaming::Configuration, "#messages_per_minute_per_user" d
     expect(runner.run_and_stream("Hi", user_id: user).final_output).to eq("Hi")
   end
 
+  it "says so of a single one, too" do
+    asking = runner_for(server.base_url, messages_per_minute_per_user: 1)
+    asking.run_and_stream("Hi", user_id: user)
+
+    expect { asking.run_and_stream("Hi", user_id: user) }
+      .to raise_error(RAAF::Errors::StreamLimitError, /this user has sent a message within a minute/)
+  end
+
   it "counts a redirect, which leaves the run as it is where it is refused" do
     server.script(**silence_after("Long"))
     stream = asking.stream("Hi", user_id: user)

@@ -750,6 +750,24 @@ WORLD_TEST(paused_stream_rests_whatever_its_server_does) {
     ends_and_leaves(world, &consumer, RAAF_TRUNCATED);
 }
 
+/* The timer may have found out about a place before the grant comes, and then both at once do. */
+WORLD_TEST(late_grant_does_not_swallow_that_there_is_room) {
+    peer_t peer;
+    consumer_t consumer = paused_stream(world, &peer, request_here(world), CONTENT("b"));
+    bool wake_producer = false;
+
+    CHECK_EQ_UINT(raaf_stream_queue_take(&consumer.stream->queue, &consumer.batch, &wake_producer),
+                  1);
+    CHECK(wake_producer);
+    raaf_reactor_post(consumer.stream, RAAF_COMMAND_GRANT | RAAF_COMMAND_RESUME);
+    consumer_gets(&consumer, "a");
+    CHECK_SOON(raaf_stream_queue_ready(&consumer.stream->queue));
+    consumer_gets(&consumer, "b");
+    consumer_cancel(&consumer);
+    ends_and_leaves(world, &consumer, RAAF_CANCELLED);
+    peer_close(&peer);
+}
+
 WORLD_TEST(cancel_while_paused) {
     peer_t peer;
     consumer_t consumer = paused_stream(world, &peer, request_here(world), CONTENT("b"));

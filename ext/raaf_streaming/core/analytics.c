@@ -261,6 +261,11 @@ static void count_dropped(raaf_series_t *series) {
     if (dropped) raaf_series_count(series, RAAF_COUNT_STREAMS_CANCELLED, dropped);
 }
 
+/* Who reads that there is one of the kind reads its name after that. */
+static void count_failure(raaf_cell_t *cell, size_t kind) {
+    atomic_fetch_add_explicit(&cell->failures[kind], 1, memory_order_release);
+}
+
 void raaf_series_stream_started(raaf_series_t *series) {
     if (!series) return;
     count_dropped(series);
@@ -280,7 +285,7 @@ void raaf_series_stream_ended(raaf_series_t *series, raaf_stream_end_t end, raaf
         break;
     case RAAF_STREAM_FAILED:
         raaf_cell_count(cell, RAAF_COUNT_STREAMS_FAILED, 1);
-        if (cell) add(&cell->failures[failure_of(series->analytics, failure)], 1);
+        if (cell) count_failure(cell, failure_of(series->analytics, failure));
         break;
     case RAAF_STREAM_CANCELLED:
         raaf_cell_count(cell, RAAF_COUNT_STREAMS_CANCELLED, 1);

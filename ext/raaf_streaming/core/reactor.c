@@ -253,12 +253,13 @@ static void obey(raaf_reactor_t *reactor, raaf_stream_t *stream, unsigned comman
     raaf_transfer_t *transfer = stream->transfer;
     /* It is over, and nobody has to be told; a connection that is drained may yet be of use. */
     if (!transfer || transfer->phase == RAAF_PHASE_DRAINING) return;
-    if (cancelled)
+    if (cancelled) {
         raaf_transfer_abort(transfer, RAAF_CANCELLED);
-    else if (commands & RAAF_COMMAND_GRANT)
-        raaf_transfer_grant(transfer);
-    else if (commands & RAAF_COMMAND_RESUME)
-        raaf_transfer_resume(transfer);
+        return;
+    }
+    /* A grant may come late, when the timer has found it out and the consumer has resumed already. */
+    if (commands & RAAF_COMMAND_GRANT) raaf_transfer_grant(transfer);
+    if (commands & RAAF_COMMAND_RESUME) raaf_transfer_resume(transfer);
 }
 
 static void read_mailbox(raaf_reactor_t *reactor) {

@@ -19,13 +19,15 @@ module RAAF
     # that has changed since.
     #
     # @example
-    #   breaker = RAAF::Streaming::CircuitBreaker.new(failure_threshold: 5, timeout: 60, name: "openai/gpt-4o")
+    #   breaker = RAAF::Streaming::CircuitBreaker.new(failure_threshold: 5, timeout: 60, name: "openai/gpt-4o",
+    #     errors: RAAF::Errors::ProviderError)
     #   breaker.call { ask(provider) }
     #
     # With a `store`, several processes and hosts share that it is open or closed: see {Store}.
     #
     # @example For an outcome that comes later, in another thread
     #   permit = breaker.acquire
+    #   stream = runner.stream("Hello")
     #   stream.on(:complete) { permit.success }
     #         .on(:error) { |chunk| permit.failure(chunk.exception) if chunk.terminal? }
     #
@@ -66,10 +68,11 @@ module RAAF
       #   `window_duration`
       # @param window_duration [Numeric, nil] instead: of the last so many seconds; calls leave it in steps of a
       #   twentieth
-      # @param minimum_calls [Integer] in the window before a rate says anything; no more than `window_size`
+      # @param minimum_calls [Integer] in the window before a rate says anything; no more than `window_size`. Default
+      #   20, or `window_size` where that is smaller
       # @param errors [Module, #call, Array<Module, #call>, nil] which errors count as failures: those of a class, and
-      #   those for which a callable says so; nil: every StandardError. What is no StandardError never counts. An error
-      #   that does not count is no success either
+      #   those for which a callable says so; nil: every StandardError, a CancelledError too. What is no StandardError
+      #   never counts. An error that does not count is no success either
       # @param ignore [Module, #call, Array<Module, #call>, nil] which errors of these do not count
       # @param store [Store, nil] where breakers of this name in other processes are, such as a {RedisStore}; nil: it is
       #   on its own

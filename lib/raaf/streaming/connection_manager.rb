@@ -121,10 +121,11 @@ module RAAF
 
       # Ends a stream, as {Stream#cancel} does.
       #
-      # @param stream_id [#to_s] {Stream#id}
+      # @param stream [#to_s, #id] {Stream#id}; or what has it, a {Stream} or a {StreamInfo}
       # @return [Integer] how many were ended: 1 or 0
-      def cancel(stream_id)
-        cancel_those { |run| run.context.stream_id == stream_id.to_s }
+      def cancel(stream)
+        id = stream.respond_to?(:id) ? stream.id : stream
+        cancel_those { |run| run.context.stream_id == id.to_s }
       end
 
       # Ends all streams of a session.

@@ -140,9 +140,9 @@ module RAAF
         raise
       end
 
-      # @return [NativeAnalytics::Record, nil] of a run that begins with this call; nil: it is not to be counted
-      def begin_record
-        NativeAnalytics::Record.begin(@request[:provider], @request[:model]) if @config.analytics
+      # @return [NativeAnalytics::Record, nil] of a run that is to begin with this call; nil: it is not to be counted
+      def record
+        NativeAnalytics::Record.new(@request[:provider], @request[:model]) if @config.analytics
       end
 
       # The same question later in the conversation.

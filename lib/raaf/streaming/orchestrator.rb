@@ -68,7 +68,8 @@ module RAAF
       # @param timeout [Numeric, nil] seconds for a whole workflow; nil: no limit
       # @param agent_timeout [Numeric, nil] seconds for one agent, with its tools; nil: no limit
       # @param provider [#build_request, nil] as {Runner#initialize}
-      # @param user_id [Object, nil] for the chunks
+      # @param user_id [Object, nil] for the chunks, and whose limits hold: each agent that is asked, the synthesizer
+      #   too, is a stream and a message of this user's
       # @param settings [Hash{Symbol=>Object}] settings of {Configuration}, for every agent. Whatever they say, text is
       #   retained, since it is handed on, and nothing is kept in a conversation store
       # @raise [ArgumentError, Errors::ConfigurationError] for a wrong one

@@ -63,8 +63,8 @@ module RAAF
       #   extra_body nor its extra_headers
       # @param after_content [Symbol] :error, :continue or :reset, see above
       # @param circuit_breaker [Hash, false, #acquire, #call] settings of {CircuitBreaker#initialize}, such as
-      #   failure_threshold: and timeout:; false: none; a breaker for all; or what gives one for a provider's name and a
-      #   model
+      #   failure_threshold:, timeout: and store:, for a breaker of each provider and model, whose name comes from them;
+      #   false: none; a breaker for all; or what gives one for a provider's name and a model
       # @param max_retries [Integer] attempts after the first, in one run
       # @param retry_delay [Numeric] seconds before the first retry; doubled with each further one, up to the setting
       #   max_retry_delay

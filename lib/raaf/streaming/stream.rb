@@ -84,9 +84,10 @@ module RAAF
       # @raise [Errors::StreamLimitError]
       # @api private
       def start
+        record = @run.call.record # its time runs before the request does
         @started_at = now
         @live.count_message(@run.call.details) { @run.call.start(native, @live) }
-        @record = @run.call.begin_record
+        @record = record&.begin
         self
       end
 

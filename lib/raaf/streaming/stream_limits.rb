@@ -11,13 +11,13 @@ module RAAF
       # What stands in the way, and what to do; %d is the setting.
       MESSAGES = {
         max_concurrent_streams:
-          "%d streams are running, as many as max_concurrent_streams allows: try again, raise it, or have them wait " \
-          "(stream_queue_timeout)",
+          "all places for streams are taken (max_concurrent_streams is %d): try again, raise it, or have streams " \
+          "wait (stream_queue_timeout)",
         max_concurrent_streams_per_user:
-          "%d streams of this user are running, as many as max_concurrent_streams_per_user allows: try again when " \
-          "one of them has ended, or have them wait (stream_queue_timeout)",
+          "all places of this user are taken (max_concurrent_streams_per_user is %d): try again when one of their " \
+          "streams has ended, or have streams wait (stream_queue_timeout)",
         max_queued_streams:
-          "no place is free, and %d streams wait for one, as many as max_queued_streams allows: try again"
+          "no place is free, and as many streams wait as may (max_queued_streams is %d): try again"
       }.freeze
       private_constant :MESSAGES
 
@@ -37,7 +37,8 @@ module RAAF
       # @return [Errors::StreamLimitError]
       def too_many_messages(most, seconds, details)
         wait = seconds.ceil(1)
-        Errors::StreamLimitError.new("this user has sent #{most} messages within a minute, as many as " \
+        sent = (most == 1) ? "a message" : "#{most} messages"
+        Errors::StreamLimitError.new("this user has sent #{sent} within a minute, as many as " \
                                      "messages_per_minute_per_user allows: try again in #{wait} s",
           limit: :messages_per_minute_per_user, retry_after: wait, **details)
       end

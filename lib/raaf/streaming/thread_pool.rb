@@ -95,7 +95,7 @@ module RAAF
       # @yieldreturn [Object]
       # @return [Object] what the block returns
       def stand_aside(&wait)
-        return wait.call unless inside?
+        return yield unless inside?
 
         Thread.handle_interrupt(Object => :never) do
           aside(1)
@@ -156,25 +156,38 @@ module RAAF
         end
       end
 
-      # Under the lock. A new thread takes over which interrupts are put off; a job shall not.
+      # Under the lock, with interrupts put off. A new thread takes that over; a job shall not.
       def add_thread
         @threads += 1
-        Thread.new { Thread.handle_interrupt(Object => :immediate) { work } }.name = @name
+        Thread.new { work }.name = @name
       rescue ThreadError
         @threads -= 1
         raise if @threads.zero?
       end
 
+      # However early or late the thread is ended, it is counted no longer.
       def work
+        Thread.handle_interrupt(Object => :immediate) { run_jobs }
+      ensure
+        leave
+      end
+
+      # A job that forks goes on in the child too, where the other jobs are the parent's.
+      def run_jobs
         Thread.current.thread_variable_set(:raaf_pool, self)
-        while (job = next_job)
+        while here? && (job = next_job)
           run(job)
           job = nil # an idle thread keeps nothing of it alive
         end
-      ensure
+      end
+
+      def leave
         @lock.synchronize do
           @threads -= 1
-          add_thread if here? && @idle < @jobs.size # a job ended its own thread
+          next unless here?
+
+          add_thread if @idle < @jobs.size # a job ended its own thread
+          @added.signal unless @jobs.empty? # the one that woke this thread
           @through.broadcast if quiet?
         rescue ThreadError
           nil # the process is ending and takes no new threads

@@ -63,9 +63,9 @@ module RAAF
       def add(timer)
         Thread.handle_interrupt(Object => :never) do
           @lock.synchronize do
+            start # first: where there is no thread, nothing waits for one
             place = @waiting.bsearch_index { |other| other.at <= timer.at } || @waiting.size
             @waiting.insert(place, timer)
-            start
             @changed.signal if place == @waiting.size - 1
           end
         end

@@ -24,6 +24,18 @@ RSpec.describe RAAF::Streaming::CircuitBreaker do
     breaker(timeout: 10, **settings).trip.tap { clock.advance(10) }
   end
 
+  # The clock is the application's code: other threads run meanwhile, and it may itself say how a call went.
+  it "takes one word about a permit, also where another one comes while it reads the clock" do
+    permit = nil
+    words = []
+    reading = -> { permit && words.empty? && (words << :clock) && (words << permit.success) && 0 || 0 }
+    one = described_class.new(clock: reading, timeout: 0, half_open_permits: 3, success_threshold: 3).trip
+    permit = one.acquire
+    expect(permit.failure).to be(false)
+    expect(words).to eq([:clock, true])
+    expect(one.to_h).to include(state: :half_open, probes: 0, successes: 1)
+  end
+
   it "has the three states of its kind" do
     expect(described_class::STATES).to eq(%i[closed open half_open]).and be_frozen
   end

@@ -257,6 +257,13 @@ RSpec.describe RAAF::Streaming::ConnectionManager do
       server.wait_until { server.requests.size == 4 && server.requests.count(&:disconnected?) == 1 }
     end
 
+    it "ends a stream itself, or one of its list" do
+      listed = manager.streams.find { |stream| stream.user_id == 2 }
+      expect([manager.cancel(streams[:ann]), manager.cancel(listed)]).to eq([1, 1])
+      streams.values_at(:ann, :bob).each(&:wait)
+      expect(cancelled).to eq(%i[ann bob])
+    end
+
     it "ends those of a session" do
       expect(manager.cancel_session(:s)).to eq(2)
       streams.values_at(:ann, :bob).each(&:wait)

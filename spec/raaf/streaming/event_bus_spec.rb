@@ -26,7 +26,8 @@ RSpec.describe RAAF::Streaming::EventBus do
 
       event = drained.first
       expect(event).to be_a(RAAF::Streaming::EventBus::Event)
-      expect([event.type, event.payload, event[:agent]]).to eq([:agent_response, {agent: "Writer", chunk: "Once"}, "Writer"])
+      expect([event.type, event[:agent]]).to eq([:agent_response, "Writer"])
+      expect(event.payload).to eq(agent: "Writer", chunk: "Once")
       expect(event.timestamp).to be_between(before, after)
       expect(event.id).to match(/\A\h{8}-\h{4}-4\h{3}-[89ab]\h{3}-\h{12}\z/)
     end
@@ -109,7 +110,7 @@ RSpec.describe RAAF::Streaming::EventBus do
       expect { bus.on(:a) }.to raise_error(ArgumentError, /block/)
       expect { bus.on(:a, 42) }.to raise_error(ArgumentError, /call/)
       expect { bus.on(:a, 42) { nil } }.to raise_error(TypeError, /42/)
-      expect { bus.on(:a, delivery: :soon) { nil } }.to raise_error(ArgumentError, /:ordered, :parallel, :inline.*:soon/)
+      expect { bus.on(:a, delivery: :soon) { nil } }.to raise_error(ArgumentError, /:parallel, :inline.*:soon/)
       expect { bus.on(:a, when_full: :wait) { nil } }.to raise_error(ArgumentError, /when_full.*:wait/)
       [0, -1, 1.5, "9", 1 << 70].each do |size|
         expect { bus.on(:a, queue_size: size) { nil } }.to raise_error(ArgumentError, /queue_size/)
@@ -278,7 +279,7 @@ RSpec.describe RAAF::Streaming::EventBus do
     it "passes events in the order in which it was added, on the emitter's thread, before any handler" do
       bus.on(:a, delivery: :inline) { heard << :handler }
       bus.use_middleware { heard << [1, Thread.current] }
-         .use_middleware(->(event) { heard << [2, event.type] })
+        .use_middleware(->(event) { heard << [2, event.type] })
       bus.emit(:a)
       bus.emit(:nobody)
       expect(drained).to eq([[1, Thread.current], [2, :a], :handler, [1, Thread.current], [2, :nobody]])
@@ -397,6 +398,13 @@ RSpec.describe RAAF::Streaming::EventBus do
       expect(catch(:out) { bus.emit(:a, n: 1) }).to eq(5)
       expect(bus.emit(:a, n: 2)).to be_a(described_class::Event)
     end
+  end
+
+  it "takes a String for the type that it spells, whatever its class says" do
+    odd = Class.new(String) { def to_sym = nil }
+    bus.on(:a, delivery: :inline) { |event| heard << event.type }
+    expect(bus.emit(odd.new("a")).type).to eq(:a)
+    expect(drained).to eq([:a])
   end
 
   it "says how much it has done" do

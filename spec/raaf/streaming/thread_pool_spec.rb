@@ -65,6 +65,21 @@ RSpec.describe RAAF::Streaming::ThreadPool do
     expect(done.pop).to eq(:next)
   end
 
+  it "leaves the jobs of the parent to the parent, where a job forks and goes on" do
+    reader, writer = IO.pipe
+    gate = Queue.new
+    go = Queue.new
+    (most - 1).times { pool.post { gate.pop } }
+    pool.post { go.pop && done << fork }
+    eventually { pool.size == most && go.num_waiting == 1 }
+    pool.post { writer.write("#{Process.pid}\n") }
+    go << true
+    Process.wait(done.pop)
+    writer.close
+    expect(reader.read).to eq("#{Process.pid}\n")
+    (most - 1).times { gate << nil }
+  end
+
   it "knows its own threads" do
     pool.post { done << pool.inside? }
     expect(done.pop).to be(true)

@@ -113,8 +113,10 @@ module RAAF
         def start
           return if @working
 
-          ThreadPool.stores.post(method(:work))
-          @working = true
+          Thread.handle_interrupt(Object => :never) do # never two at work, nor none where one is thought to be
+            ThreadPool.stores.post(method(:work))
+            @working = true
+          end
         end
 
         # Under the lock, which it gives back meanwhile.

@@ -25,10 +25,12 @@ module RAAF
           id.to_s
         end
 
+        # @api private
         def self.read_hash(user)
           %i[id name].map { |key| user.fetch(key) { user[key.to_s] } }
         end
 
+        # @api private
         def self.read(user)
           %i[id name].map { |key| user.public_send(key) if user.respond_to?(key) }
         end

@@ -57,8 +57,8 @@ module RAAF
         #
         # @return [Time] with ActiveSupport and a `Time.zone` an ActiveSupport::TimeWithZone, as Time.current is
         def timestamp
-          time = native_time
-          (::Time.respond_to?(:zone) && ::Time.zone) ? time.in_time_zone : time
+          time, clock = native_time, ::Time #: [untyped, untyped]
+          (clock.respond_to?(:zone) && clock.zone) ? time.in_time_zone : time
         end
 
         # @return [Hash{Symbol=>Object}] type, payload, timestamp, id

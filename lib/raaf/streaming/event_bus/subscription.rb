@@ -94,7 +94,8 @@ module RAAF
 
         # @return [Array<Symbol, Regexp>] the types it is for
         def types
-          @wanted ? @wanted.list : []
+          wanted = @wanted
+          wanted ? wanted.list : []
         end
 
         # @return [String]

@@ -17,9 +17,9 @@ module RAAF
           # @yieldreturn [void] after waiting
           # @return [Boolean] false: it would have waited for itself, and has not waited
           def wait(from, to)
-            if from
-              edge = add(from, to) or return false
-            end
+            edge = [from, to] if from #: [Subscription, Subscription]?
+            return false if edge && !add(edge)
+
             yield
             true
           ensure
@@ -28,12 +28,15 @@ module RAAF
 
           private
 
-          def add(from, to)
+          # @return [Boolean] false: it would close a circle
+          def add(edge)
+            from, to = edge
             @lock.synchronize do
               forget_the_parents
-              next if leads?(to, from)
+              next false if leads?(to, from)
 
-              [from, to].tap { |edge| @edges << edge }
+              @edges << edge
+              true
             end
           end
 

@@ -100,7 +100,7 @@ module RAAF
         # @raise [ArgumentError] for wrong ones
         def initialize(settings)
           @settings = settings
-          CircuitBreaker.new(**settings) # says at once what is wrong with them
+          CircuitBreaker.new(name: "any", **settings) # says at once what is wrong with them
         end
 
         # @param request [Hash{Symbol=>Object}] as from build_request
@@ -109,11 +109,17 @@ module RAAF
         # @raise [Errors::CircuitOpenError]
         def acquire(request, provider)
           name, model = request.values_at(:provider, :model)
-          key = [name, place(request, provider), model, @settings]
-          Breakers.fetch(key) { CircuitBreaker.new(name: "#{name}/#{model}", **@settings) }.acquire
+          place = place(request, provider)
+          key = [name, place, model, @settings]
+          Breakers.fetch(key) { CircuitBreaker.new(name: name_for(name, model, place), **@settings) }.acquire
         end
 
         private
+
+        # In a store the name is all that tells breakers apart.
+        def name_for(name, model, place)
+          @settings[:store] ? "#{name}/#{model} at #{place}" : "#{name}/#{model}"
+        end
 
         # A mock has no address: what one has failed with shall not stand in another's way.
         def place(request, provider)

@@ -266,13 +266,14 @@ module RAAF
           report
         end
 
+        # Whoever is interrupted in between has not finished it yet, and leaves it by doing all of this once more.
         def finish_under_lock(result: nil, error: nil)
-          @result = result
-          @error = error
-          @finished = true
           @live.over
           @tools&.abandon
+          @result = result
+          @error = error
           count_end
+          @finished = true
           @ended.broadcast
         end
 

@@ -51,6 +51,11 @@ module RAAF
           error.nil?
         end
 
+        # @return [Boolean] whether there is none, also because it was cancelled
+        def failed?
+          !success?
+        end
+
         # @return [Boolean] whether some agents have answered and others not
         def partial?
           answers.any? && errors.any?

@@ -6,7 +6,7 @@ require "active_support/time"
 RSpec.describe RAAF::Streaming::EventBus::Event do
   subject(:event) { described_class.new(:agent_error, payload) }
 
-  let(:payload) { {agent: "Writer", error: "none", "key" => 1, nil => 2} }
+  let(:payload) { {:agent => "Writer", :error => "none", "key" => 1, nil => 2} }
 
   it "reads the payload by its keys, and says nil for others" do
     expect([event[:agent], event["key"], event[nil], event[:other], described_class.new(:a)[:b]])

@@ -32,6 +32,19 @@ RSpec.describe RAAF::Streaming::Resilience::Breakers do
     expect(described_class.for({}).acquire(request(url: nil), Object.new).breaker).not_to equal(one)
   end
 
+  it "has a name for each in a store, which knows no more of it" do
+    settings = {store: CircuitBreakers::MemoryStore.new, failure_threshold: 1}
+    one = breaker(settings)
+    other = breaker(settings, url: "https://other.example.com/v1")
+    same = described_class.new(settings.merge(failure_threshold: 2)).acquire(request, provider).breaker
+    one.trip
+    other.reset
+
+    expect([one.name, other.name])
+      .to eq(["openai/gpt-4o at https://api.example.com:443", "openai/gpt-4o at https://other.example.com:443"])
+    expect([one, same, other].map(&:state)).to eq(%i[open open closed])
+  end
+
   it "keeps a thousand, and forgets the one that was not asked for the longest time" do
     first = breaker(model: "m0")
     second = breaker(model: "m1")
