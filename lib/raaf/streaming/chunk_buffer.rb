@@ -98,14 +98,14 @@ module RAAF
         seconds = due_in
         return unless seconds
 
-        seconds.positive? ? Timers.after(seconds) { expire } : ThreadPool.handlers.post { hand_over_due }
+        seconds.positive? ? Timers.after(seconds) { expire } : ThreadPool.handlers.post(method(:hand_over_due))
       rescue ThreadError
         release_timer
       end
 
       # On a thread for handlers.
       def hand_over_due
-        flush_due
+        Thread.handle_interrupt(Object => :immediate) { flush_due }
       rescue Exception => e # rubocop:disable Lint/RescueException
         report(e) # also an `exit` in a block ends no thread of the pool
       ensure

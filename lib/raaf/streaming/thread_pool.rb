@@ -72,14 +72,15 @@ module RAAF
 
       # Runs the job on another thread, soon.
       #
-      # @param job [#call, nil] must raise nothing
-      # @yieldreturn [void] instead of it
+      # @param job [#call, nil] must raise nothing. It is called with interrupts (Thread#kill, Timeout) put off, so that
+      #   it always begins: it lets them in itself, where it can be left
+      # @yieldreturn [void] instead of it; may be interrupted anywhere, and then perhaps never begins
       # @return [void]
       # @raise [ThreadError] where the process takes no new threads and there is none; the job is not run then
       def post(job = nil, &block)
         Thread.handle_interrupt(Object => :never) do
           @lock.synchronize do
-            @jobs << (job || block)
+            @jobs << (job || interruptible(&block))
             add_thread if short? || (@nested && inside? && @idle < @jobs.size)
             @added.signal
           rescue ThreadError
@@ -156,7 +157,12 @@ module RAAF
         end
       end
 
-      # Under the lock, with interrupts put off. A new thread takes that over; a job shall not.
+      def interruptible(&block)
+        -> { Thread.handle_interrupt(Object => :immediate, &block) }
+      end
+
+      # Under the lock, with interrupts put off. A new thread takes that over: whoever waits for a job may be ended,
+      # whoever has one may not, before the job says so.
       def add_thread
         @threads += 1
         Thread.new { work }.name = @name
@@ -165,9 +171,9 @@ module RAAF
         raise if @threads.zero?
       end
 
-      # However early or late the thread is ended, it is counted no longer.
+      # However the thread is ended, it is counted no longer.
       def work
-        Thread.handle_interrupt(Object => :immediate) { run_jobs }
+        run_jobs
       ensure
         leave
       end
@@ -205,7 +211,7 @@ module RAAF
             @idle += 1
             @through.broadcast if quiet?
             begin
-              @added.wait(@lock, IDLE_SECONDS)
+              Thread.handle_interrupt(Object => :on_blocking) { @added.wait(@lock, IDLE_SECONDS) }
             ensure
               @idle -= 1
             end

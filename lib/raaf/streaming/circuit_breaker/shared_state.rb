@@ -133,7 +133,7 @@ module RAAF
         # On a thread of the pool.
         def work
           while (question = next_question)
-            serve(question)
+            Thread.handle_interrupt(Object => :immediate) { serve(question) }
           end
         ensure
           @lock.synchronize { @working = false } if @pid == Process.pid

@@ -192,15 +192,17 @@ module RAAF
 
         # @return [Boolean] false: it would never end
         def wait_for_room(event)
-          Waits.wait(Job.current&.subscription, self) do
-            ThreadPool.handlers.stand_aside { enter(event) }
+          Waits.wait(Job.current&.subscription, self) do |edge|
+            ThreadPool.handlers.stand_aside { enter(event, edge) }
           end
         end
 
-        def enter(event)
+        # With nothing between the two in which Ruby would let another thread run, the edge says that there was room:
+        # else the handler that gets the event might find a circle that is none any longer.
+        def enter(event, edge)
           count_waiter(1)
           begin
-            @lock.synchronize { @room.wait(@lock, NAP) until offer(event, queue_size) }
+            @lock.synchronize { @room.wait(@lock, NAP) until (edge[2] = offer(event, queue_size)) }
           ensure
             count_waiter(-1)
           end

@@ -8,29 +8,30 @@ module RAAF
       # @api private
       module Waits
         @lock = Mutex.new # covers the rest
-        @edges = [] # pairs of a subscription that waits and the one it waits for
+        @edges = [] # a subscription that waits, the one it waits for, and whether it is through: it tells so later
         @pid = Process.pid
 
         class << self
           # @param from [Subscription, nil] whose handler waits; nil: none, so that nobody can wait for it
           # @param to [Subscription] for which it waits
+          # @yieldparam edge [Array] whose last element is to be set at once when there is room
           # @yieldreturn [void] after waiting
           # @return [Boolean] false: it would have waited for itself, and has not waited
           def wait(from, to)
-            edge = [from, to] if from #: edge?
-            return false if edge && !add(edge)
+            edge = [from, to, false] #: edge
+            return false if from && !add(edge)
 
-            yield
+            yield edge
             true
           ensure
-            remove(edge) if edge
+            remove(edge) if from
           end
 
           private
 
           # @return [Boolean] false: it would close a circle
           def add(edge)
-            from, to = edge
+            from, to, = edge
             @lock.synchronize do
               forget_the_parents
               next false if leads?(to, from)
@@ -49,7 +50,7 @@ module RAAF
             seen.each do |one| # grows meanwhile
               return true if one.equal?(goal)
 
-              @edges.each { |from, to| seen << to if from.equal?(one) && !seen.include?(to) }
+              @edges.each { |from, to, through| seen << to if from.equal?(one) && !through && !seen.include?(to) }
             end
             false
           end

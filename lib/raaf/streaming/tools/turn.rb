@@ -87,7 +87,7 @@ module RAAF
             if others.include?(call)
               add(refused(call), ready)
             else
-              ThreadPool.tools.post { run(call, ready) }
+              ThreadPool.tools.post(-> { run(call, ready) })
             end
           end
           self
@@ -164,7 +164,9 @@ module RAAF
         # Whatever happens to the thread, the call comes to an end.
         def run(call, ready)
           outcome = Outcome.new(call: call, error: tool_error(call, "ended its thread"))
-          outcome = @abandoned ? interrupted(call) : call_back(perform_and_tell(call))
+          Thread.handle_interrupt(Object => :immediate) do
+            outcome = @abandoned ? interrupted(call) : call_back(perform_and_tell(call))
+          end
         ensure
           add(outcome, ready)
         end
