@@ -46,7 +46,7 @@ static const rb_data_type_t bus_type = {
 rb_raaf_bus_t *rb_raaf_bus_get(VALUE self) {
     rb_raaf_bus_t *bus = RTYPEDDATA_DATA(self);
     if (bus->generation != rb_raaf_generation) {
-        bus->drainers = 0;
+        bus->drainers = bus->following = 0;
         bus->generation = rb_raaf_generation;
     }
     return bus;
@@ -150,6 +150,11 @@ static VALUE bus_drainers(VALUE self) {
 }
 
 /* A waiter that comes to itself in a forked child has been forgotten already. */
+/* following: events in queues of which drains have still to be told. */
+static VALUE bus_following(VALUE self) {
+    return LONG2NUM(rb_raaf_bus_get(self)->following);
+}
+
 static VALUE bus_count_drainer(VALUE self, VALUE by) {
     rb_raaf_bus_t *bus = rb_raaf_bus_get(self);
     bus->drainers += NUM2LONG(by);
@@ -193,6 +198,7 @@ void rb_raaf_init_event_bus(void) {
     rb_define_private_method(cBus, "add_middleware", bus_add_middleware, 1);
     rb_define_private_method(cBus, "drainers", bus_drainers, 0);
     rb_define_private_method(cBus, "count_drainer", bus_count_drainer, 1);
+    rb_define_private_method(cBus, "following", bus_following, 0);
     rb_define_private_method(cBus, "end_it", bus_end, 0);
     rb_define_private_method(cBus, "counts", bus_counts, 0);
     rb_raaf_init_event(cBus);

@@ -43,6 +43,7 @@ typedef struct rb_raaf_bus {
     VALUE last_handlers; /* of it */
     VALUE middleware;    /* frozen Array of callables */
     long drainers;       /* threads and fibers that wait in drain */
+    long following;      /* events in queues of which drains have still to be told */
     unsigned generation;
     bool closed;
     uint64_t emitted; /* events that no middleware has stopped */

@@ -208,8 +208,25 @@ static void drop_first(subscription_t *subscription) {
     count_dropped(subscription);
 }
 
-/* False: the queue is full. */
-static bool enqueue(VALUE self, VALUE event, long limit) {
+static VALUE follow(VALUE self) {
+    return rb_funcall(get(self)->bus, id_follow, 1, self);
+}
+
+static VALUE followed(VALUE self) {
+    rb_raaf_bus_get(get(self)->bus)->following--;
+    return Qnil;
+}
+
+/* Drains learn of it only now, when it may have been handled already: see EventBus#follow. */
+static void tell_drains(VALUE self, const subscription_t *subscription) {
+    rb_raaf_bus_t *bus = rb_raaf_bus_get(subscription->bus);
+    if (bus->drainers == 0) return;
+    bus->following++;
+    rb_ensure(follow, self, followed, self);
+}
+
+/* False: the queue is full. [edge]: an Array whose third element gets true with the event; or nil. */
+static bool enqueue(VALUE self, VALUE event, long limit, VALUE edge) {
     subscription_t *subscription = get(self);
     have_job_out(self, subscription);
     if (subscription->state == OFF) return true;
@@ -219,13 +236,13 @@ static bool enqueue(VALUE self, VALUE event, long limit) {
     if (full) drop_first(subscription);
     rb_ary_push(subscription->queue, event);
     subscription->pushed++;
-    if (rb_raaf_bus_get(subscription->bus)->drainers > 0)
-        rb_funcall(subscription->bus, id_follow, 1, self);
+    if (!NIL_P(edge)) rb_ary_store(edge, 2, Qtrue);
+    tell_drains(self, subscription);
     return true;
 }
 
 static bool hand_over(VALUE self, subscription_t *subscription, VALUE event) {
-    if (subscription->delivery == QUEUED) return enqueue(self, event, subscription->limit);
+    if (subscription->delivery == QUEUED) return enqueue(self, event, subscription->limit, Qnil);
     handle_inline(self, event);
     return true;
 }
@@ -240,9 +257,9 @@ bool rb_raaf_subscription_offer(VALUE self, VALUE event) {
     return true;
 }
 
-/* offer(event, limit): puts it into the queue, unless that has [limit] events. */
-static VALUE subscription_offer(VALUE self, VALUE event, VALUE limit) {
-    return enqueue(self, event, NUM2LONG(limit)) ? Qtrue : Qfalse;
+/* offer(event, limit, edge or nil): puts it into the queue, unless that has [limit] events. */
+static VALUE subscription_offer(VALUE self, VALUE event, VALUE limit, VALUE edge) {
+    return enqueue(self, event, NUM2LONG(limit), edge) ? Qtrue : Qfalse;
 }
 
 /* refuse: an event did not get in. */
@@ -529,7 +546,7 @@ static void define_subscription(VALUE cBus) {
     rb_define_method(cSubscription, "failed", subscription_failed, 0);
     rb_define_method(cSubscription, "dropped", subscription_dropped, 0);
     rb_define_private_method(cSubscription, "set_up", subscription_set_up, 7);
-    rb_define_private_method(cSubscription, "offer", subscription_offer, 2);
+    rb_define_private_method(cSubscription, "offer", subscription_offer, 3);
     rb_define_private_method(cSubscription, "refuse", subscription_refuse, 0);
     rb_define_private_method(cSubscription, "take_job", subscription_take_job, 0);
     rb_define_private_method(cSubscription, "waiters", subscription_waiters, 0);

@@ -320,11 +320,13 @@ module RAAF
         change { |all| all }
       end
 
-      # Called by emit while somebody waits in drain: what a handler emits is waited for like the event it handles.
+      # Called by emit while somebody waits in drain: what a handler emits is waited for like the event it handles. That
+      # one may still have to be followed itself, by another thread that is here: then it counts as if it were.
       def follow(subscription)
         job = Job.current or return
         @drain_lock.synchronize do
-          @drains.each { |drain| drain.follow(job.subscription, job.number, subscription) }
+          late = following > 1
+          @drains.each { |drain| drain.follow(job.subscription, late ? nil : job.number, subscription) }
         end
       end
 

@@ -15,11 +15,11 @@ module RAAF
         # A handler has emitted an event while it handled one: if that is waited for, so is the new one.
         #
         # @param from [Subscription] of the handler
-        # @param number [Integer] of the event it handles
+        # @param number [Integer, nil] of the event it handles; nil: it is waited for in any case
         # @param to [Subscription] that has just got the new one
         # @return [void]
         def follow(from, number, to)
-          @last[to] = to.pushed if number.between?(1, @last.fetch(from, 0))
+          @last[to] = to.pushed if number.nil? || number.between?(1, @last.fetch(from, 0))
         end
 
         # @return [Boolean] whether all is handled

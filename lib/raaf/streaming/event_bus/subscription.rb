@@ -159,7 +159,7 @@ module RAAF
         # @return [Boolean]
         # @api private
         def accept(event)
-          taken = when_full == :block && (wait_for_room(event) || offer(event, queue_size * 2))
+          taken = when_full == :block && (wait_for_room(event) || offer(event, queue_size * 2, nil))
           refuse unless taken
           taken
         end
@@ -197,12 +197,12 @@ module RAAF
           end
         end
 
-        # With nothing between the two in which Ruby would let another thread run, the edge says that there was room:
-        # else the handler that gets the event might find a circle that is none any longer.
+        # The edge is told at the same moment at which the event gets in: else the handler that gets it might find a
+        # circle that is none any longer.
         def enter(event, edge)
           count_waiter(1)
           begin
-            @lock.synchronize { @room.wait(@lock, NAP) until (edge[2] = offer(event, queue_size)) }
+            @lock.synchronize { @room.wait(@lock, NAP) until offer(event, queue_size, edge) }
           ensure
             count_waiter(-1)
           end
