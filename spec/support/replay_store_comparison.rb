@@ -15,11 +15,11 @@ class ReplayStoreReference
 
   def begin(id, owner, keys, least)
     stream = stream_of(id)
+    keys.each { |key| @begun << [key, id] unless @begun.include?([key, id]) }
     return stream.attempt if stream.owner == owner && stream.attempt >= least
 
     start_over(stream, [stream.attempt + 1, least].max)
     stream.owner = owner
-    keys.each { |key| @begun << [key, id] unless @begun.include?([key, id]) }
     stream.attempt
   end
 

@@ -18,7 +18,7 @@ RSpec.describe RAAF::Streaming::Configuration do
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
       raw_events: false, tool_timeout: 60, max_turns: nil, token_budget: nil,
       conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true, partial_arguments: false,
-      disconnect_grace: 30, replay_store: nil
+      disconnect_grace: 30, replay_store: nil, analytics: true
     )
   end
 

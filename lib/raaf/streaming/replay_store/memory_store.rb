@@ -41,6 +41,7 @@ module RAAF
           @lock = Mutex.new # covers the rest
           @records = {} # who was left alone longest stands first
           @bytes = 0
+          @begun = 0 # counts, for the order in which streams of a key have begun
           @counts = {appended: 0, refused: 0, lost: 0}
         end
 
@@ -221,11 +222,11 @@ module RAAF
         end
 
         def begin_record(record, owner, keys, at_least)
+          keys.each { |key| record.keys[key] ||= (@begun += 1) }
           return record.attempt if record.owner == owner && record.attempt >= at_least
 
           start_over(record, [record.attempt + 1, at_least].max)
           record.owner = owner
-          keys.each { |key| record.keys[key] ||= (@begun = (@begun || 0) + 1) }
           record.attempt
         end
 

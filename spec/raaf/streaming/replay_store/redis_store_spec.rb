@@ -14,7 +14,7 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
   after(:context) { @shared_server.stop }
 
   let(:server) { @shared_server }
-  let(:id) { "stream-#{rand(1_000_000_000)}" } # of this example
+  let!(:id) { "stream-#{rand(1_000_000_000)}" } # of this example, and of its children
 
   def client(server, **options)
     Redis.new(url: server.url, timeout: LifecycleHelpers::PATIENCE, reconnect_attempts: 0, **options)
@@ -22,6 +22,10 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
 
   def make_store(poll: 0.005, at: server, **options)
     described_class.new(client(at), poll: poll, **options)
+  end
+
+  def calls_of(command)
+    client(server).info("commandstats").dig(command, "calls").to_i
   end
 
   # Seconds until each key of the stream is forgotten.
@@ -125,11 +129,11 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
   end
 
   it "starts no thread and asks nothing until it is used" do
-    calls = client(server).info("commandstats").fetch("get", "")
+    calls = calls_of("get")
     threads = Thread.list.size
     make_store
     expect(Thread.list.size).to eq(threads)
-    expect(client(server).info("commandstats").fetch("get", "")).to eq(calls)
+    expect(calls_of("get")).to eq(calls)
   end
 
   describe "and two processes" do
@@ -190,8 +194,8 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
   it "asks Redis by one command a look, however many streams are watched" do
     store = make_store
     watches = Array.new(50) { |number| store.watch("#{id}-#{number}") {} }
-    looks = -> { client(server).info("commandstats").fetch("get", "calls=0")[/calls=(\d+)/, 1].to_i }
-    flags = -> { client(server).info("commandstats").fetch("hmget", "calls=0")[/calls=(\d+)/, 1].to_i }
+    looks = -> { calls_of("get") }
+    flags = -> { calls_of("hmget") }
     before = looks.call
     eventually("the first look") { looks.call > before + 1 }
     asked, before = flags.call, looks.call
@@ -201,7 +205,7 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
   end
 
   describe "when Redis goes away" do
-    let(:server) { RedisServer.new }
+    let!(:server) { RedisServer.new }
 
     after { server.stop }
 
@@ -274,16 +278,21 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
 
     it "does not stop a stream whose attempt it could not make sure of" do
       without_log do
-        store = make_store
+        make_store.begin(id)
+        make_store.begin(id)
+        gate = Struct.new(:redis, :open) { def with = open ? yield(redis) : raise(IOError, "away") }
+        link = gate.new(client(server), false)
+        store = described_class.new(link, poll: 0.005)
         told = Queue.new
-        in_child { [make_store.begin(id), make_store.begin(id)] }
-        port = server.port
-        refusing = described_class.new(client(Struct.new(:url).new("redis://127.0.0.1:#{port}/0"), password: "wrong"))
-        expect(refusing.begin(id)).to eq(1)
+        expect(store.begin(id)).to eq(1)
+        link.open = true
         store.watch(id) { |reason| told << reason }
-        expect(told.pop).to eq(:superseded)
-        refusing.watch(id) { |reason| told << reason }
-        expect(told).to be_empty
+        append_to(store, id, 1)
+        expect(store.stats).to include(refused: 1)
+        before = calls_of("get")
+        eventually("two looks") { calls_of("get") > before + 1 }
+        in_child { make_store.cancel(id) }
+        expect(told.pop).to eq(:cancelled)
       end
     end
 
