@@ -95,7 +95,8 @@ module RAAF
       private
 
       def with(&block)
-        return @lock.synchronize { block.call(@client) } if @lock
+        lock = @lock
+        return lock.synchronize { block.call(@client) } if lock
         return block.call(@client) unless @client.respond_to?(:with)
 
         @client.with(&block)

@@ -211,7 +211,7 @@ module RAAF
       #
       # @param seconds [Numeric] at most
       # @return [Boolean] whether it is
-      def flush(_seconds = 1)
+      def flush(seconds = 1) # rubocop:disable Lint/UnusedMethodArgument
         true
       end
 

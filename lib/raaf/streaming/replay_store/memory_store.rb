@@ -15,12 +15,7 @@ module RAAF
         MAX_TOTAL_BYTES = 64 * 1024 * 1024
 
         # What is kept of a place. whole: whether the text is.
-        Place = Struct.new(:frames, :bytes, :last, :text, :whole) do
-          # @return [Integer] of frames and text
-          def size
-            bytes + text.bytesize
-          end
-        end
+        Place = Struct.new(:frames, :bytes, :last, :text, :whole)
 
         # What is kept of a stream.
         Record = Struct.new(:attempt, :owner, :keys, :places, :finished, :cancelled, :expires_at)
@@ -104,8 +99,7 @@ module RAAF
           place = ReplayStore.name_of(place, "place")
           @lock.synchronize do
             record = find(id_of(stream_id))
-            kept = record&.places&.[](place)
-            next unless kept&.whole
+            next unless record && (kept = record.places[place])&.whole
 
             Checkpoint.new(place: place, attempt: record.attempt, seq: kept.last, text: kept.text.dup,
               finished: record.finished)
@@ -187,6 +181,11 @@ module RAAF
           nil
         end
 
+        # @return [Integer] bytes of frames and text
+        def size_of(record)
+          record.places.each_value.sum { |place| place.bytes + place.text.bytesize }
+        end
+
         # @return [Record] which is kept from now on for its full time
         def touch(id)
           record = find(id) || Record.new(0, nil, {}, {}, false, false)
@@ -197,7 +196,7 @@ module RAAF
 
         def drop(id)
           record = @records.delete(id)
-          @bytes -= record.places.each_value.sum(&:size) if record
+          @bytes -= size_of(record) if record
         end
 
         def forget_expired
@@ -211,8 +210,8 @@ module RAAF
 
           forget_expired
           while over? && @records.size > 1
-            oldest = @records.find { |_, record| record.finished } || @records.first
-            drop(oldest.first)
+            oldest = @records.each_key.find { |id| @records[id].finished } || @records.each_key.first
+            drop(oldest) if oldest
           end
           true
         end
@@ -231,7 +230,7 @@ module RAAF
         end
 
         def start_over(record, attempt)
-          @bytes -= record.places.each_value.sum(&:size)
+          @bytes -= size_of(record)
           record.places.clear
           record.attempt = attempt
           record.owner = nil
@@ -245,10 +244,10 @@ module RAAF
           place = place_for(record, frame.place)
           return false if record.finished || place.nil? || frame.seq <= place.last
 
-          before = place.size
+          before = size_of(record)
           add_text(place, frame)
           add_frame(place, frame)
-          @bytes += place.size - before
+          @bytes += size_of(record) - before
           true
         end
 
@@ -278,7 +277,7 @@ module RAAF
           return [[], 0] unless place
 
           first = place.frames.bsearch_index { |frame| frame.seq > after } || place.frames.size
-          [place.frames[first, limit], place.last]
+          [place.frames.drop(first).first(limit), place.last]
         end
       end
     end

@@ -45,9 +45,9 @@ module RAAF
           frames.any? && frames.last.seq < last
         end
 
-        # Whether frames are missing that there have been: they were dropped for room, or have never reached the store.
-        # (That the reader knows more than the store says nothing before the end: frames reach the store a little later.)
-        # {ReplayStore#checkpoint} has the text so far then, to start over from.
+        # Whether frames are missing that there have been: they were dropped for room, or never reached the store. Then
+        # {ReplayStore#checkpoint} has the text so far, to start over from. That the reader knows more than the store
+        # says nothing before the end: frames reach the store a little later.
         #
         # @return [Boolean]
         def gap?

@@ -96,7 +96,8 @@ module RAAF
           attempt, finished, last, text = run(RedisScripts::CHECKPOINT, id_of(stream_id), place)
           return unless attempt
 
-          Checkpoint.new(place: place, attempt: attempt.to_i, seq: last.to_i, text: utf8(text), finished: yes?(finished))
+          Checkpoint.new(place: place, attempt: attempt.to_i, seq: last.to_i, text: utf8(text),
+            finished: yes?(finished))
         end
 
         # (see ReplayStore#finished?)
@@ -241,7 +242,8 @@ module RAAF
           items.zip(answers) { |(kind, id), (attempt, kept)| note(kind, id, attempt, kept == 1) }
         end
 
-        def command_of((kind, id, what))
+        def command_of(item)
+          kind, id, what = item
           keys = [key_of(id)]
           return RedisScripts::FINISH.command(keys, [what, milliseconds(finished_ttl)]) if kind == :finish
 
@@ -270,7 +272,8 @@ module RAAF
             after: (anew == 1) ? 0 : after, last: last.to_i, finished: yes?(finished), cancelled: yes?(cancelled))
         end
 
-        def frame_of(place, (id, (_, data, _, terminal)))
+        def frame_of(place, entry)
+          id, (_, data, _, terminal) = entry
           attempt, seq = id.split("-").map(&:to_i)
           Frame.new(place: place, seq: seq, attempt: attempt, message: utf8(data), terminal: yes?(terminal))
         end

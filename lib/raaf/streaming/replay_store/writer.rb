@@ -140,8 +140,8 @@ module RAAF
 
         def failed(error)
           delay = @lock.synchronize do
-            @failing_since ||= Timers.now
-            give_up if Timers.now - @failing_since > KEEP_SECONDS
+            since = (@failing_since ||= Timers.now)
+            give_up if Timers.now - since > KEEP_SECONDS
             @delay.tap { @delay = [@delay * 2, DELAYS.end].min }
           end
           complain(error)

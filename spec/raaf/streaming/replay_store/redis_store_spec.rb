@@ -31,7 +31,8 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
   # Seconds until each key of the stream is forgotten.
   def times_to_live(id)
     redis = client(server)
-    redis.keys("raaf:replay:{#{id}}*").to_h { |key| [key.delete_prefix("raaf:replay:{#{id}}"), redis.pttl(key) / 1000.0] }
+    prefix = "raaf:replay:{#{id}}"
+    redis.keys("#{prefix}*").to_h { |key| [key.delete_prefix(prefix), redis.pttl(key) / 1000.0] }
   end
 
   it_behaves_like "a replay store"
@@ -224,8 +225,8 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
         store.finish(id)
         server.start
         expect(store.flush(LifecycleHelpers::PATIENCE)).to be(true)
-        expect(read_of(store, id, after: 50)).to have_attributes(frames: (51..300).map { |seq| frame(seq) }, gap?: false,
-          finished?: true)
+        expect(read_of(store, id, after: 50)).to have_attributes(finished?: true, gap?: false,
+          frames: (51..300).map { |seq| frame(seq) })
         expect(read_of(store, id, after: 10).gap?).to be(true)
         expect(store.checkpoint(id, place: "a")).to be_nil
         expect(log.string.scan("the replay store failed").size).to eq(1)
