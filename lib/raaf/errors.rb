@@ -21,7 +21,7 @@ module RAAF
   #     │   ├─ TruncatedStreamError  ProtocolError
   #     │   └─ CircuitOpenError
   #     ├─ CancelledError  StreamLimitError  SlowConsumerError  ForkedError
-  #     ├─ ToolError  MaxTurnsError
+  #     ├─ ToolError  MaxTurnsError  StoreUnavailableError
   #     └─ QueueFullError  BusClosedError
   #
   # The module may already exist, since the real raaf-core has one of this name: it is reopened, and the names it has

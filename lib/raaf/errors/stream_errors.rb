@@ -74,6 +74,19 @@ module RAAF
       end
     end
 
+    # A store that several processes share, such as a {Streaming::ReplayStore}, does not answer.
+    class StoreUnavailableError < Error
+      # (see Error.default_message)
+      def self.default_message
+        "the store does not answer"
+      end
+
+      # @return [Boolean] true
+      def retryable?
+        true
+      end
+    end
+
     # A tool failed, or the model called it with arguments that make no sense.
     class ToolError < Error
       # @return [String, nil] the tool's name

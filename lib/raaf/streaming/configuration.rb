@@ -122,6 +122,10 @@ module RAAF
       # @!attribute conversation_store
       #   @return [ConversationStore, #messages, nil] where runs with a session_id find what was said before. Default
       #     nil: nothing is kept.
+      # @!attribute replay_store
+      #   @return [ReplayStore, nil] where what streams send is kept for readers who were away, and where they are told
+      #     to stop by other processes. Only the process's setting counts, not a runner's or a call's. Default nil:
+      #     nothing is kept.
       # @!attribute raw_events
       #   @return [Boolean] whether events that nobody knows are handed over as `:raw` chunks. Default false.
       # @!attribute ca_file

@@ -100,6 +100,8 @@ module RAAF
         Key.new(:token_budget, nil, "nil or a number of tokens from 1 up", COUNT_OR_NONE),
         Key.new(:conversation_store, nil, "nil or something with messages and append",
           ->(value) { value.nil? || (value.respond_to?(:messages) && value.respond_to?(:append)) }),
+        Key.new(:replay_store, nil, "nil or a RAAF::Streaming::ReplayStore (or what has its methods)",
+          ->(value) { value.nil? || ReplayStore::INTERFACE.all? { |method| value.respond_to?(method) } }),
         Key.new(:raw_events, false, "true or false", BOOLEAN),
         Key.new(:ca_file, nil, "nil or the path of a readable file",
           ->(value) {

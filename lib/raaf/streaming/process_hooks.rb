@@ -11,14 +11,18 @@ module RAAF
     class << self
       # Ends all streams of this process (each gets its terminal `:error` chunk, a retryable CancelledError) and the
       # native thread. A later stream starts a new one. What has been told to callbacks and to handlers of events is
-      # handled to its end. Called at exit; call it yourself where a process goes on without streaming.
+      # handled to its end, and what was sent is written to the replay_store. Called at exit; call it yourself where a
+      # process goes on without streaming.
       #
-      # @param timeout [Numeric] seconds to wait for the native thread, for callbacks and for handlers, each
+      # @param timeout [Numeric] seconds to wait for the native thread, for callbacks, for handlers and for the store,
+      #   each
       # @return [Boolean] whether the thread has ended in that time; if not, nothing of it was freed
       def shutdown(timeout: SHUTDOWN_SECONDS)
         stopped = Reactor.stop(timeout)
         Dispatcher.shutdown(timeout)
         ThreadPool.handlers.settle(timeout)
+        store = configuration.replay_store
+        store.flush(timeout) if store.respond_to?(:flush)
         stopped
       end
 

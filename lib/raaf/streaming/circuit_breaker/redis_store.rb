@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../redis_connection"
 require_relative "store"
 
 module RAAF
@@ -25,11 +26,7 @@ module RAAF
         # @raise [ArgumentError] for a client that is none
         def initialize(client, prefix: "raaf:circuit:", **options)
           super(**options)
-          unless client.respond_to?(:call) || client.respond_to?(:with)
-            raise ArgumentError, "a Redis, a RedisClient or a ConnectionPool is needed, not #{client.class}"
-          end
-
-          @client = client
+          @redis = RedisConnection.new(client)
           @prefix = prefix.to_s
         end
 
@@ -77,16 +74,16 @@ module RAAF
           end
         LUA
 
-        READ = "#{COMMON}return read()".freeze
+        READ = RedisConnection::Script.new("#{COMMON}return read()")
 
         # id, milliseconds, milliseconds to keep
-        OPEN = <<~LUA.freeze
+        OPEN = RedisConnection::Script.new(<<~LUA)
           #{COMMON}write(ARGV[1], "open", now + tonumber(ARGV[2]), tonumber(ARGV[3]))
           return read()
         LUA
 
         # id, 1 for "in any case", the id that it follows, milliseconds to keep
-        CLOSE = <<~LUA.freeze
+        CLOSE = RedisConnection::Script.new(<<~LUA)
           #{COMMON}local id = read()[1]
           if ARGV[2] == "1" or not id or id == ARGV[3] then
             write(ARGV[1], "closed", now, tonumber(ARGV[4]))
@@ -95,7 +92,7 @@ module RAAF
         LUA
 
         # known id, owner, milliseconds
-        CLAIM = <<~LUA.freeze
+        CLAIM = RedisConnection::Script.new(<<~LUA)
           #{COMMON}local record = read()
           local due = not record[1] or record[1] == ARGV[1] or (record[2] == "open" and record[3] <= 0)
           local owner = redis.call("GET", KEYS[2])
@@ -110,10 +107,7 @@ module RAAF
         # The braces keep both keys on one node of a cluster.
         def run(script, name, *arguments)
           key = "#{@prefix}{#{name}}"
-          command = ["EVAL", script, 2, key, "#{key}:probe", *arguments.map(&:to_s)]
-          return @client.call(*command) unless @client.respond_to?(:with)
-
-          @client.with { |connection| connection.call(*command) }
+          @redis.run(script, [key, "#{key}:probe"], arguments)
         end
 
         def milliseconds(seconds)

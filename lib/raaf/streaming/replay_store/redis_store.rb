@@ -1,0 +1,283 @@
+# frozen_string_literal: true
+
+require_relative "redis_scripts"
+require_relative "writer"
+
+module RAAF
+  module Streaming
+    class ReplayStore
+      # Keeps frames in Redis 5 or newer, in a Redis stream for each stream and place: for any number of processes and
+      # hosts. What it keeps is as durable as that Redis.
+      #
+      # {#append} and {#finish} put what is to be written into a queue, which one thread at a time sends, many at once;
+      # so they never wait. While Redis is away it is tried again, for 30 s; meanwhile, and where there is more than
+      # Redis takes, the oldest is lost once the queue is full. {#begin} and what asks wait for Redis, as long as the
+      # client's own time limits allow: give it short ones.
+      #
+      # One look at Redis each `poll` seconds tells a process which of all its streams are to stop; none, where it
+      # watches none.
+      #
+      # A script finds some keys by itself, all with the stream's id in braces. With `maxmemory`, have Redis evict only
+      # what expires (`volatile-lru`), or nothing; a stream that lost a part of itself says so ({Reading#gap?}).
+      #
+      # @example
+      #   pool = ConnectionPool.new(size: 5) { Redis.new(url: ENV["REDIS_URL"], timeout: 0.5) }
+      #   RAAF::Streaming::ReplayStore::RedisStore.new(pool)
+      class RedisStore < ReplayStore
+        # Seconds between two looks for streams that are to stop, unless another number is given.
+        POLL = 0.1
+        # Frames that wait to be written, unless another number is given.
+        MAX_QUEUED = 10_000
+        # Bytes that wait to be written, unless another number is given: 16 MiB.
+        MAX_QUEUED_BYTES = 16 * 1024 * 1024
+        # Streams that are found by one key; of more the oldest are forgotten.
+        MAX_LISTED = 100
+        # Seconds for which is kept what tells processes that something was cancelled, and which streams a key has.
+        LIST_TTL = 86_400
+        # Streams whose attempt is not sure that are remembered.
+        MAX_UNSURE = 1000
+
+        # @param client [#call, #with] a Redis (of the gem redis), a RedisClient, or a ConnectionPool of either
+        # @param prefix [String] of the keys
+        # @param poll [Numeric] seconds between two looks for streams that are to stop
+        # @param max_queued [Integer] frames that wait to be written
+        # @param max_queued_bytes [Integer] bytes that wait to be written
+        # @param options [Hash] see {ReplayStore#initialize}
+        # @raise [ArgumentError] for a client that is none, and a wrong number
+        def initialize(client, prefix: "raaf:replay:", poll: POLL, max_queued: MAX_QUEUED,
+          max_queued_bytes: MAX_QUEUED_BYTES, **options)
+          super(**options)
+          @redis = RedisConnection.new(client)
+          @prefix = prefix.to_s
+          @watcher = Watcher.new(seconds("poll", poll), method(:look))
+          @writer = Writer.new(max_items: count("max_queued", max_queued),
+            max_bytes: count("max_queued_bytes", max_queued_bytes), write: method(:write))
+          @lock = Mutex.new # covers the rest, but for @token, which is the poll's
+          @counts = {appended: 0, refused: 0}
+          @unsure = {} # streams that may have got another attempt than begin has given
+        end
+
+        # (see ReplayStore#begin)
+        def begin(stream_id, owner: SecureRandom.uuid, keys: [], at_least: 1)
+          id = id_of(stream_id)
+          owner = ReplayStore.name_of(owner, "owner")
+          keys = keys.map { |key| ReplayStore.name_of(key, "key") }
+          count("at_least", at_least)
+          attempt = begin_in_redis(id, owner, at_least) or return at_least
+          keys.each { |key| list(key, id) }
+          attempt
+        end
+
+        # (see ReplayStore#append)
+        def append(stream_id, frame)
+          check_frame(frame)
+          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize)
+        end
+
+        # (see ReplayStore#finish)
+        def finish(stream_id, attempt: 1)
+          id = id_of(stream_id)
+          @watcher.finish(id, count("attempt", attempt))
+          @lock.synchronize { @unsure.delete(id) }
+          @writer.push([:finish, id, attempt], 0)
+        end
+
+        # (see ReplayStore#read)
+        def read(stream_id, place:, after: 0, attempt: nil, limit: READ_LIMIT)
+          place = ReplayStore.name_of(place, "place")
+          count("after", after, 0)
+          found = run(RedisScripts::READ, id_of(stream_id), place, after + 1, attempt, count("limit", limit))
+          reading(place, after, found) unless found.empty?
+        end
+
+        # (see ReplayStore#checkpoint)
+        def checkpoint(stream_id, place:)
+          place = ReplayStore.name_of(place, "place")
+          attempt, finished, last, text = run(RedisScripts::CHECKPOINT, id_of(stream_id), place)
+          return unless attempt
+
+          Checkpoint.new(place: place, attempt: attempt.to_i, seq: last.to_i, text: utf8(text),
+            finished: yes?(finished))
+        end
+
+        # (see ReplayStore#finished?)
+        def finished?(stream_id)
+          yes?(ask { @redis.call("HGET", key_of(id_of(stream_id)), "finished") })
+        end
+
+        # (see ReplayStore#cancel)
+        def cancel(stream_id)
+          id = id_of(stream_id)
+          here = @watcher.cancel(id)
+          return here unless run(RedisScripts::CANCEL, id, milliseconds(live_ttl)) == 1
+
+          announce
+          true
+        rescue Errors::StoreUnavailableError
+          here || raise
+        end
+
+        # (see ReplayStore#cancelled?)
+        def cancelled?(stream_id)
+          yes?(ask { @redis.call("HGET", key_of(id_of(stream_id)), "cancelled") })
+        end
+
+        # (see ReplayStore#streams_of)
+        def streams_of(key)
+          ids = ask { @redis.call("ZRANGE", list_of(ReplayStore.name_of(key, "key")), 0, -1) }.map { |id| utf8(id) }
+          states = ask { @redis.pipelined(ids.map { |id| ["HMGET", key_of(id), "attempt", "finished"] }) }
+          ids.zip(states).filter_map { |id, (attempt, finished)| id if attempt && !yes?(finished) }
+        end
+
+        # (see ReplayStore#watch)
+        def watch(stream_id, attempt: 1, &block)
+          raise ArgumentError, "watch needs a block" unless block
+
+          @watcher.add(Watch.new(id_of(stream_id), count("attempt", attempt), block))
+        end
+
+        # (see ReplayStore#unwatch)
+        def unwatch(watch)
+          @watcher.delete(watch)
+        end
+
+        # (see ReplayStore#flush)
+        def flush(seconds = 1)
+          @writer.flush(seconds)
+        end
+
+        # (see ReplayStore#stats)
+        def stats
+          {**@lock.synchronize { @counts.dup }, lost: @writer.lost, queued: @writer.queued}
+        end
+
+        # @return [String] without the client, whose address may hold a password
+        def inspect
+          "#<#{self.class.name} #{@prefix}>"
+        end
+
+        private
+
+        # The braces keep all keys of a stream on one node of a cluster.
+        def key_of(id)
+          "#{@prefix}{#{id}}"
+        end
+
+        def list_of(key)
+          "#{@prefix}of:#{key}"
+        end
+
+        # Has another value after each change that a process may have to know of.
+        def token_key
+          "#{@prefix}changed"
+        end
+
+        def milliseconds(seconds)
+          (seconds * 1000).ceil
+        end
+
+        def utf8(text)
+          text.dup.force_encoding(Encoding::UTF_8)
+        end
+
+        def yes?(field)
+          field.to_s == "1"
+        end
+
+        def ask
+          yield
+        rescue => e
+          raise Errors::StoreUnavailableError, "the replay store's Redis failed (#{e.class}: #{e.message})"
+        end
+
+        def run(script, id, *arguments)
+          ask { @redis.run(script, [key_of(id)], arguments) }
+        end
+
+        def announce
+          ask { @redis.call("SET", token_key, SecureRandom.hex(8), "PX", milliseconds(LIST_TTL)) }
+        end
+
+        # @return [Integer, nil] nil: it has failed
+        def begin_in_redis(id, owner, at_least)
+          attempt, fresh = run(RedisScripts::BEGIN_ATTEMPT, id, owner, at_least, milliseconds(live_ttl))
+          @lock.synchronize { @unsure.delete(id) }
+          @watcher.supersede(id, attempt)
+          best_effort { announce } if fresh == 1 && attempt > 1
+          attempt
+        rescue Errors::StoreUnavailableError => e
+          unsure(id)
+          Streaming.logger.warn("#{e.message}; the stream #{id} goes on as attempt #{at_least}")
+          nil
+        end
+
+        def list(key, id)
+          best_effort { @redis.run(RedisScripts::LIST, [list_of(key)], [id, MAX_LISTED, milliseconds(LIST_TTL)]) }
+        end
+
+        def best_effort
+          yield
+        rescue => e
+          Streaming.logger.warn("the replay store's Redis failed (#{e.class}: #{Secrets.redact(e.message)})")
+        end
+
+        # Whether Redis has begun the attempt before it failed, nobody knows. So that there is a higher number is no
+        # reason to stop the stream.
+        def unsure(id)
+          @lock.synchronize do
+            @unsure[id] = true
+            @unsure.shift while @unsure.size > MAX_UNSURE
+          end
+        end
+
+        def sure?(id)
+          @lock.synchronize { !@unsure.key?(id) }
+        end
+
+        # On a thread of the writer's.
+        def write(items)
+          commands = items.map { |item| command_of(item) }
+          scripts = [RedisScripts::APPEND, RedisScripts::FINISH]
+          answers = @redis.knowing(scripts) { @redis.pipelined(commands) }
+          items.zip(answers) { |(kind, id), (attempt, kept)| note(kind, id, attempt, kept == 1) }
+        end
+
+        def command_of(item)
+          kind, id, what = item
+          keys = [key_of(id)]
+          return RedisScripts::FINISH.command(keys, [what, milliseconds(finished_ttl)]) if kind == :finish
+
+          RedisScripts::APPEND.command(keys, [what.place, what.attempt, what.seq, what.data, what.delta,
+            what.terminal? ? 1 : 0, what.reset? ? 1 : 0, max_frames, max_bytes, max_text_bytes, MAX_PLACES,
+            milliseconds(live_ttl)])
+        end
+
+        def note(kind, id, attempt, kept)
+          @lock.synchronize { @counts[kept ? :appended : :refused] += 1 } if kind == :append
+          @watcher.supersede(id, attempt) if sure?(id)
+        end
+
+        # On a thread of the watcher's. What changes after the token was read changes the token again.
+        def look(fresh, all)
+          token = @redis.call("GET", token_key)
+          ids = (token == @token) ? fresh : all
+          states = @redis.pipelined(ids.map { |id| ["HMGET", key_of(id), "attempt", "cancelled"] })
+          @token = token
+          ids.zip(states).to_h { |id, (attempt, cancelled)| [id, [sure?(id) ? attempt.to_i : 0, yes?(cancelled)]] }
+        end
+
+        def reading(place, after, found)
+          attempt, finished, cancelled, last, anew, entries = found
+          Reading.new(frames: entries.map { |entry| frame_of(place, entry) }, attempt: attempt.to_i,
+            after: (anew == 1) ? 0 : after, last: last.to_i, finished: yes?(finished), cancelled: yes?(cancelled))
+        end
+
+        def frame_of(place, entry)
+          id, (_, data, _, terminal) = entry
+          attempt, seq = id.split("-").map(&:to_i)
+          Frame.new(place: place, seq: seq, attempt: attempt, message: utf8(data), terminal: yes?(terminal))
+        end
+      end
+    end
+  end
+end
