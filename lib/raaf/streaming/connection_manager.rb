@@ -217,8 +217,10 @@ module RAAF
         @connections[connection] = time
       end
 
+      # Who looks at them all forgets those that have ended unseen.
       def live_runs
-        @runs.keys.select(&:live?)
+        look_for_unseen
+        @runs.keys
       end
 
       def look_for_unseen

@@ -391,6 +391,7 @@ RSpec.describe RAAF::Streaming::ConnectionManager do
     server.default_script(**no_answer, repeat: true)
     known = lambda do
       GC.start
+      manager.active_connections_count # whoever counts them looks for those that have ended
       ObjectSpace.each_object(RAAF::Streaming::LiveRun).count
     end
     before = known.call
