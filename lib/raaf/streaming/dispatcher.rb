@@ -230,7 +230,8 @@ module RAAF
           redirected = !handle.native.equal?(native)
           over = redirected || handle.settled?
           @queue.detach(native) if over
-          @queue.done(native, !over && (more || handle.finished?))
+          # Stopped meanwhile, it has no threads, and what stood in the queue now would stay there.
+          @queue.done(native, !over && !@threads.empty? && (more || handle.finished?))
           # Only now, so that no other thread serves the handle while this one still does.
           @queue.attach(handle.native, handle) if (redirected || attached) && !handle.settled?
           @delivered.broadcast if @queue.size.zero?
