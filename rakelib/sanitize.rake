@@ -149,7 +149,7 @@ namespace :spec do
     # Fair scheduling: valgrind runs one thread at a time and would else let one that spins starve the reactor.
     options = RubyMemcheck::Configuration::DEFAULT_VALGRIND_OPTIONS - ["--trace-children=yes"]
     # What an Array, a Hash or a String holds is the garbage collector's to free, and at the exit it does not.
-    skipped = [*RubyMemcheck::Configuration::DEFAULT_SKIPPED_RUBY_FUNCTIONS, /\Arb_(?:ary|hash|str)_/]
+    skipped = [*RubyMemcheck::Configuration::DEFAULT_SKIPPED_RUBY_FUNCTIONS, /\Arb_(?:ary|hash|ident_hash|str)_/]
     # ruby_memcheck makes the folder whatever task is run, and leaves it behind.
     reports = File.expand_path("#{BUILD_DIR}/memcheck/#{Process.pid}")
     at_exit { FileUtils.rm_rf(reports) }

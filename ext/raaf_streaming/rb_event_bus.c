@@ -149,12 +149,12 @@ static VALUE bus_drainers(VALUE self) {
     return LONG2NUM(rb_raaf_bus_get(self)->drainers);
 }
 
-/* A waiter that comes to itself in a forked child has been forgotten already. */
 /* following: events in queues of which drains have still to be told. */
 static VALUE bus_following(VALUE self) {
     return LONG2NUM(rb_raaf_bus_get(self)->following);
 }
 
+/* A waiter that comes to itself in a forked child has been forgotten already. */
 static VALUE bus_count_drainer(VALUE self, VALUE by) {
     rb_raaf_bus_t *bus = rb_raaf_bus_get(self);
     bus->drainers += NUM2LONG(by);

@@ -178,7 +178,7 @@ module RAAF
 
         deadline = timeout && (Timers.now + timeout)
         @subscriptions.each(&:resume)
-        ThreadPool.handlers.stand_aside { wait_for(Drain.new(@subscriptions), deadline) }
+        ThreadPool.handlers.stand_aside { wait_until(deadline) }
       end
 
       # From now on emit raises {Errors::BusClosedError}, in handlers too. What waits is still handled ({#drain} tells
@@ -330,10 +330,11 @@ module RAAF
         end
       end
 
-      def wait_for(drain, deadline)
+      # Counted before it looks at the handlers, so that no event comes between: who emits one from then on follows it.
+      def wait_until(deadline)
         @drain_lock.synchronize do
-          @drains << drain
           count_drainer(1)
+          @drains << (drain = Drain.new(@subscriptions))
           until drain.over?
             left = deadline ? deadline - Timers.now : NAP
             break if left <= 0
