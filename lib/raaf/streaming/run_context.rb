@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "securerandom"
+require_relative "origin"
 
 module RAAF
   module Streaming
@@ -19,15 +20,22 @@ module RAAF
       # @return [String, nil] the model that was asked
       attr_reader :model
 
-      # @param stream_id [String, nil] nil: a random one
+      # @return [Origin, nil] what it was begun for, where somebody has said so
+      attr_reader :origin
+
+      # @param stream_id [String, nil] nil: the origin's next one, or a random one
       # @param session_id [String, nil]
       # @param user_id [Object, nil]
       # @param provider [String, nil]
       # @param model [String, nil]
-      # @param attempt [Integer]
-      def initialize(stream_id: nil, session_id: nil, user_id: nil, provider: nil, model: nil, attempt: 1)
-        @stream_id = stream_id || SecureRandom.uuid # at once: a signal handler that asks for it could not take a lock
-        @attempt = attempt
+      # @param attempt [Integer, nil] nil: the origin's, or 1
+      # @param origin [Origin, nil]
+      def initialize(stream_id: nil, session_id: nil, user_id: nil, provider: nil, model: nil, attempt: nil,
+        origin: nil)
+        # At once: a signal handler that asks for it could not take a lock.
+        @stream_id = stream_id || origin&.take_id || SecureRandom.uuid
+        @attempt = attempt || origin&.attempt || 1
+        @origin = origin
         @session_id = session_id
         @user_id = user_id
         @provider = provider

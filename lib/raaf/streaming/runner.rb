@@ -114,13 +114,15 @@ module RAAF
       def open_stream(message, context:, session_id:, user_id:, provider:, model:, settings:, recovery: nil)
         Runner.check_ractor
         config = Streaming.configuration.with(**@settings, **settings)
-        session_id ||= @session_id
+        origin = Origin.current
+        session_id ||= @session_id || origin&.session_id
+        user_id = @user_id || origin&.user_id if user_id.nil?
         context = check_context(context)
         said = Messages.by(Messages.list(message), context[:speaker] || context["speaker"])
         remembered = remembered_in(session_id, config)
         providers = ->(answering, name) { choose(provider, answering, name) }
         call = model_call(remembered + said, context, config, model || agent.model, providers,
-          recovery, session_id: session_id, user_id: user_id || @user_id)
+          recovery, session_id: session_id, user_id: user_id, origin: origin)
         Stream.new(Run.new(call, providers, remembered: remembered.size, recovery: recovery))
       end
 
