@@ -1,15 +1,14 @@
 # frozen_string_literal: true
 
-# Lets the guide's job answer what the guide's channel is asked.
-class AgentService
-  def initialize(user:)
-    @chats = AsyncAgentService.new(user: user)
-  end
-
+# Has the guide's job answer what the guide's channel is asked.
+class AgentService < RAAF::Streaming::AgentService
   def stream_chat(message, context = {})
-    @chats.start_async_chat(message, context: context)
+    AsyncAgentService.new(user: user).start_async_chat(message, context: context)
   end
 
-  def cleanup
+  private
+
+  def build_agent
+    RAAF::Agent.new(name: "Assistant", instructions: "You speak with #{user.name}.", model: "gpt-4o")
   end
 end
