@@ -19,7 +19,7 @@ module RAAF
       # Of the application's own method, also where a module that is prepended (tracers do it) takes anything.
       def self.parameters_of(job)
         method = job.method(:perform)
-        while method && method.parameters.all? { |kind, _| %i[rest keyrest block].include?(kind) }
+        while method&.parameters&.all? { |kind, _| %i[rest keyrest block].include?(kind) }
           method = method.super_method
         end
         method ? method.parameters : []
@@ -28,7 +28,7 @@ module RAAF
 
       # As Ruby does: optional ones get what the required ones leave.
       def self.bind(parameters, arguments)
-        names = parameters.take_while { |kind, _| kind != :rest }.select { |kind, _| %i[req opt].include?(kind) }
+        names = parameters.take_while { |kind, _| kind != :rest }.select { |parameter| %i[req opt].include?(parameter.first) }
         spare = arguments.size - parameters.count { |kind, _| kind == :req }
         names = names.select { |kind, _| kind == :req || (spare -= 1) >= 0 }
         names.map(&:last).zip(arguments).to_h
