@@ -64,13 +64,14 @@ RSpec.describe RAAF::Streaming::AgentJob do
 
     it "finds them whatever their kind and place" do
       record = stub_const("Person", Struct.new(:id))
+      in_the_middle = "def perform(user_id, other = nil, session_id) = look"
       keywords = Hash.ruby2_keywords_hash({user_id: 3, session_id: 9})
       bodies = [
         [[1, 2], ->(_) { def perform(message, user_id) = look }, [2, nil]],
         [[1], ->(_) { def perform(message, user_id = 5) = look }, [nil, nil]],
         [[1, 2], ->(_) { def perform(user_id, *rest) = look }, [1, nil]],
         # Ruby gives the required ones theirs first.
-        [[1, "s"], ->(_) { eval "def perform(user_id, other = nil, session_id) = look" }, [1, "s"]],
+        [[1, "s"], ->(_) { class_eval(in_the_middle, __FILE__, __LINE__) }, [1, "s"]],
         [[keywords], ->(_) { def perform(user_id:, session_id: nil) = look }, [3, "9"]],
         [[{"user_id" => 3}], ->(_) { def perform(user_id) = look }, [{"user_id" => 3}, nil]],
         [[record.new(4)], ->(_) { def perform(user) = look }, [4, nil]],
@@ -153,7 +154,8 @@ RSpec.describe RAAF::Streaming::AgentJob do
 
     it "has the store wait for the stream, by all that it is looked for, from the moment it is in the queue" do
       with_store do |store|
-        origin_class.within(origin_class.new(stream_id: "9b2f", request_id: "r1")) { job_class.perform_later(7, "", "s") }
+        origin = origin_class.new(stream_id: "9b2f", request_id: "r1")
+        origin_class.within(origin) { job_class.perform_later(7, "", "s") }
         expect(store.state_of("9b2f")).to eq(:waiting)
         expect(store.keys_of("9b2f")).to contain_exactly("request:r1", "session:s", "user:7")
         job_class("AuditJob") { queue_as :default }.perform_later

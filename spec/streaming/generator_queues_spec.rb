@@ -36,7 +36,7 @@ RSpec.describe "The queues that the generator has workers take" do
   end
 
   def yaml(name)
-    YAML.safe_load(File.read(path(name)), aliases: true, permitted_classes: [Symbol])
+    YAML.safe_load_file(path(name), aliases: true, permitted_classes: [Symbol])
   end
 
   # Runs it twice, and then undoes it.

@@ -81,7 +81,7 @@ module RAAF
       # @raise [ArgumentError] for a name that is none
       def set(options = {})
         options = options.merge(priority: raaf_number(options[:priority])) if options[:priority].is_a?(Symbol)
-        super(options)
+        super
       end
 
       # @return [Integer, nil] also where the class gives it by name (`queue_with_priority :low`)

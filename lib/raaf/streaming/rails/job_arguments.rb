@@ -28,10 +28,10 @@ module RAAF
 
       # As Ruby does: optional ones get what the required ones leave.
       def self.bind(parameters, arguments)
-        names = parameters.take_while { |kind, _| kind != :rest }.select { |parameter| %i[req opt].include?(parameter.first) }
         spare = arguments.size - parameters.count { |kind, _| kind == :req }
-        names = names.select { |kind, _| kind == :req || (spare -= 1) >= 0 }
-        names.map(&:last).zip(arguments).to_h
+        before = parameters.take_while { |kind, _| kind != :rest }
+        bound = before.select { |kind, _| kind == :req || (kind == :opt && (spare -= 1) >= 0) }
+        bound.map(&:last).zip(arguments).to_h
       end
       private_class_method :bind
     end
