@@ -3,26 +3,37 @@
 require "raaf/testing"
 
 # An application that runs, a model server in this process that it asks, and a browser.
-# env: what the application's process gets besides, such as CHUNK_BUFFER_SIZE.
-RSpec.shared_context "with the guide's application" do |env: {}|
+#
+# env: what the application's processes get besides, such as CHUNK_BUFFER_SIZE. cable, jobs: see AppParts; where another
+# process performs the jobs it runs too. own: whether it is an application that no other example uses, as where
+# processes are killed.
+RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, jobs: nil, own: false|
   before(:context) do
     next unless Guide.here?
 
+    parts = {cable: cable, jobs: jobs}
+    parts = {} if parts == {cable: :async, jobs: nil}
     @model = RAAF::Testing::ModelServer.start
-    asked = {"OPENAI_BASE_URL" => @model.base_url, "OPENAI_API_KEY" => "sk-none"}
-    @server = AppServer.new(AppBuilder.guide, env: {**asked, **env})
+    @backing = Backing.new(cable, jobs)
+    app = own ? AppBuilder.copied(AppBuilder.guide(**parts)) : AppBuilder.guide(**parts)
+    @backing.prepare(app)
+    asked = {"OPENAI_BASE_URL" => @model.base_url, "OPENAI_API_KEY" => "sk-none", **@backing.env, **env}
+    @worker = JobWorker.new(app, jobs, env: asked) if JobWorker::COMMANDS.key?(jobs)
+    @server = AppServer.new(app, env: asked)
+    @own = app if own
   end
 
   after(:context) do
-    @server&.stop
-    @model&.stop
+    [@server, @worker, @backing, @model].each { |each| each&.stop }
+    FileUtils.rm_rf(@own.root) if @own
   end
 
   before { skip Guide::ABSENT unless Guide.here? }
 
   after do |example|
-    puts @server.logs if example.exception && @server
+    puts @server.logs, @worker&.logs if example.exception && @server
     @sessions&.each(&:quit)
+    @proxy&.stop
     @model&.clear_scripts
   end
 
@@ -30,10 +41,19 @@ RSpec.shared_context "with the guide's application" do |env: {}|
   attr_reader :model
   # @return [AppServer]
   attr_reader :server
+  # @return [JobWorker, nil]
+  attr_reader :worker
+  # @return [Backing]
+  attr_reader :backing
+
+  # @return [Proxy] between the browsers that are opened from now on and the server
+  def proxy
+    @proxy ||= Proxy.new(server.port)
+  end
 
   # @return [Capybara::Session] another browser
   def open_browser
-    Browser.open(server.url).tap { |session| (@sessions ||= []) << session }
+    Browser.open((@proxy || server).url).tap { |session| (@sessions ||= []) << session }
   end
 
   # @param user [Integer] who is signed in
