@@ -45,6 +45,14 @@ RSpec.describe RAAF::Streaming::AgentJob do
     ActiveJob::Base.execute(JSON.parse(JSON.generate(data.except(:job, :args, :queue, :priority, :at))))
   end
 
+  def with_store
+    store = RAAF::Streaming::ReplayStore::MemoryStore.new
+    RAAF::Streaming.configure { |config| config.replay_store = store }
+    yield store
+  ensure
+    RAAF::Streaming.reset_configuration!
+  end
+
   describe "where the streams come from" do
     it "says it by the job's id and the names of perform's parameters" do
       job = job_class.perform_later(7, "Hello", "s1", {"page" => 1})
@@ -56,12 +64,15 @@ RSpec.describe RAAF::Streaming::AgentJob do
 
     it "finds them whatever their kind and place" do
       record = stub_const("Person", Struct.new(:id))
+      in_the_middle = "def perform(user_id, other = nil, session_id) = look"
+      keywords = Hash.ruby2_keywords_hash({user_id: 3, session_id: 9})
       bodies = [
         [[1, 2], ->(_) { def perform(message, user_id) = look }, [2, nil]],
         [[1], ->(_) { def perform(message, user_id = 5) = look }, [nil, nil]],
-        [[1, "s"], ->(_) { def perform(user_id, other = nil, *rest, session_id) = look }, [1, nil]],
-        [[1, "s"], ->(_) { def perform(user_id, other = nil, session_id) = look }, [1, "s"]],
-        [[Hash.ruby2_keywords_hash({user_id: 3, session_id: 9})], ->(_) { def perform(user_id:, session_id: nil) = look }, [3, "9"]],
+        [[1, 2], ->(_) { def perform(user_id, *rest) = look }, [1, nil]],
+        # Ruby gives the required ones theirs first.
+        [[1, "s"], ->(_) { class_eval(in_the_middle, __FILE__, __LINE__) }, [1, "s"]],
+        [[keywords], ->(_) { def perform(user_id:, session_id: nil) = look }, [3, "9"]],
         [[{"user_id" => 3}], ->(_) { def perform(user_id) = look }, [{"user_id" => 3}, nil]],
         [[record.new(4)], ->(_) { def perform(user) = look }, [4, nil]],
         [[], ->(_) { def perform = look }, [nil, nil]]
@@ -134,10 +145,22 @@ RSpec.describe RAAF::Streaming::AgentJob do
     end
 
     it "carries nothing that a queue could not keep" do
-      origin_class.within(origin_class.new(user_id: Object.new, session_id: "s")) { job_class { def perform = look }.perform_later }
+      type = job_class { def perform = look }
+      origin_class.within(origin_class.new(user_id: Object.new, session_id: "s")) { type.perform_later }
       expect(enqueued.last["raaf"].keys).to contain_exactly("session_id", "stream_id")
       work_off
       expect(seen.pop).to include(user_id: nil, session_id: "s")
+    end
+
+    it "has the store wait for the stream, by all that it is looked for, from the moment it is in the queue" do
+      with_store do |store|
+        origin = origin_class.new(stream_id: "9b2f", request_id: "r1")
+        origin_class.within(origin) { job_class.perform_later(7, "", "s") }
+        expect(store.state_of("9b2f")).to eq(:waiting)
+        expect(store.keys_of("9b2f")).to contain_exactly("request:r1", "session:s", "user:7")
+        job_class("AuditJob") { queue_as :default }.perform_later
+        expect(%w[user:7 session:s].map { |key| store.streams_of(key) }).to eq([["9b2f"], ["9b2f"]])
+      end
     end
 
     it "performs jobs that were enqueued before there was any of this" do

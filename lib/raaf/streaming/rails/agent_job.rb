@@ -81,7 +81,7 @@ module RAAF
       # @raise [ArgumentError] for a name that is none
       def set(options = {})
         options = options.merge(priority: raaf_number(options[:priority])) if options[:priority].is_a?(Symbol)
-        super(options)
+        super
       end
 
       # @return [Integer, nil] also where the class gives it by name (`queue_with_priority :low`)
@@ -175,11 +175,14 @@ module RAAF
         retry_job
       end
 
-      # From now on the stream is waited for.
+      # From now on the stream is known, and waited for. A job that enqueues itself again has done so before.
       def raaf_await
-        return if @raaf_queued || !successfully_enqueued? || !streams?
+        return unless successfully_enqueued? && streams? && !@raaf_queued
 
-        # the store's part comes with the server's
+        whose = {"request" => raaf_data["request_id"], "session" => raaf_whose[:session_id],
+                 "user" => raaf_whose[:user_id]}.compact
+        Streaming.configuration.replay_store&.await(raaf_data["stream_id"],
+          keys: whose.map { |name, id| "#{name}:#{id}" })
       end
     end
   end

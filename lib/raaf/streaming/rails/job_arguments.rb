@@ -19,7 +19,7 @@ module RAAF
       # Of the application's own method, also where a module that is prepended (tracers do it) takes anything.
       def self.parameters_of(job)
         method = job.method(:perform)
-        while method && method.parameters.all? { |kind, _| %i[rest keyrest block].include?(kind) }
+        while method&.parameters&.all? { |kind, _| %i[rest keyrest block].include?(kind) }
           method = method.super_method
         end
         method ? method.parameters : []
@@ -28,10 +28,10 @@ module RAAF
 
       # As Ruby does: optional ones get what the required ones leave.
       def self.bind(parameters, arguments)
-        names = parameters.take_while { |kind, _| kind != :rest }.select { |kind, _| %i[req opt].include?(kind) }
         spare = arguments.size - parameters.count { |kind, _| kind == :req }
-        names = names.select { |kind, _| kind == :req || (spare -= 1) >= 0 }
-        names.map(&:last).zip(arguments).to_h
+        before = parameters.take_while { |kind, _| kind != :rest }
+        bound = before.select { |kind, _| kind == :req || (kind == :opt && (spare -= 1) >= 0) }
+        bound.map(&:last).zip(arguments).to_h
       end
       private_class_method :bind
     end

@@ -170,7 +170,8 @@ module RAAF
         end
 
         def remove_empty_folders
-          %w[app/services app/jobs app/views/streaming_chat app/channels/application_cable app/channels].each do |folder|
+          %w[app/services app/jobs app/views/streaming_chat app/channels/application_cable
+            app/channels].each do |folder|
             path = File.join(destination_root, folder)
             Dir.rmdir(path) if Dir.exist?(path) && Dir.empty?(path)
           end

@@ -78,7 +78,7 @@ module RAAF
           MARK = "# Streamed answers (raaf-streaming): each one that is being written takes a thread."
           # A list of workers, and how far its entries are indented.
           WORKERS = /^ *workers: *\n(?=(?: *(?:#.*)?\n)*( *)-)/
-          # As many threads as the connections that config/database.yml has as it comes allow.
+          OURS = /^( *)#{Regexp.escape(MARK)}\n\1- .*\n(?:\1  .*\n)*/
           LINES = [MARK, "- queues: [ #{ALL.join(", ")} ]", "  threads: 3", "  polling_interval: 0.1"].freeze
 
           private
@@ -88,7 +88,7 @@ module RAAF
           end
 
           def remove(content)
-            content.gsub(/^( *)#{Regexp.escape(MARK)}\n\1- .*\n(?:\1  .*\n)*/, "")
+            content.gsub(OURS, "")
           end
         end
 
@@ -101,6 +101,7 @@ module RAAF
           # Of entries with a weight: "- [default, 2]".
           WEIGHTED = /^ *- *(?:\[.*,|.*, *\d)/
           WEIGHTS = [4, 3, 1, 1].freeze
+          OURS = /^( *)#{Regexp.escape(MARK)}\n(?:\1- \[?(?:#{ALL.join("|")})\b.*\n)*/
           # In a list without weights Sidekiq takes from the first queue that has a job.
           WHOLE = <<~YAML
             # Made by raaf:streaming:install. Each answer that is being written takes one of the threads (concurrency).
@@ -145,8 +146,7 @@ module RAAF
           end
 
           def remove(content)
-            ours = /^( *)#{Regexp.escape(MARK)}\n(?:\1- \[?(?:#{ALL.join("|")})\b.*\n)*/
-            content.sub(/^:queues:\n#{ours.source}  - default\n\z/, "").sub(ours, "")
+            content.sub(/^:queues:\n#{OURS.source}  - default\n\z/o, "").sub(OURS, "")
           end
         end
       end
