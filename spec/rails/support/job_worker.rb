@@ -5,8 +5,8 @@ require_relative "app_process"
 # The process that performs an application's jobs: Sidekiq, or Solid Queue's supervisor with its workers.
 class JobWorker < AppProcess
   COMMANDS = {sidekiq: %w[bundle exec sidekiq], solid_queue: %w[bundle exec ruby bin/jobs]}.freeze
-  # What it writes when it takes jobs: Sidekiq to its output, Solid Queue into Rails' log.
-  READY = {sidekiq: /Starting processing/, solid_queue: /Started Worker/}.freeze
+  # The last that it writes before it takes jobs: Sidekiq to its output, Solid Queue into Rails' log.
+  READY = {sidekiq: /Sidekiq \S+ connecting to Redis .*\bdefault\b/, solid_queue: /Started Worker/}.freeze
 
   @starts = 0
 
