@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../delivery"
+require_relative "last_words"
 
 module RAAF
   module Streaming
@@ -26,9 +27,10 @@ module RAAF
       # @param message [Object]
       # @return [Object] the message, or a copy with the stamp
       def self.stamp(broadcasting, message)
+        return message if !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
+
         delivery = Delivery.current
-        return message unless delivery && message.is_a?(Hash)
-        return message if message.key?(:raaf) || message.key?("raaf")
+        return LastWords.stamp(broadcasting, message) unless delivery
 
         message.merge(raaf: {**delivery.stamp(broadcasting), tool_name: delivery.chunk&.tool_name}.compact)
       end
