@@ -55,9 +55,7 @@ RSpec.shared_examples "the order of frames" do |cable, spacings|
 
       # What was late and asked for again came twice.
       expect(numbers.uniq.sort).to eq([*1..301])
-      RSpec.configuration.reporter.message(
-        "  #{cable}, #{spacing} s: #{inversions(numbers)} inversions, #{numbers.size - 301} doubles on the way"
-      )
+      say("#{cable}, #{spacing} s: #{inversions(numbers)} inversions, #{numbers.size - 301} doubles on the way")
     end
   end
 

@@ -18,10 +18,10 @@ module RAAF
 
       # @param broadcasting [String]
       # @param message [Hash]
-      # @return [Hash] the message, or a copy with the stamp
+      # @return [Hash, nil] a copy with the stamp; nil: the message is nothing of that kind
       def stamp(broadcasting, message)
         delivery = failed_delivery if $! && TYPES.include?((message[:type] || message["type"]).to_s)
-        delivery ? message.merge(raaf: delivery.stamp_end(broadcasting)) : message
+        message.merge(raaf: delivery.stamp_end(broadcasting)) if delivery
       end
 
       # Of the stream that the job has begun last; only in a job, where one follows the other.
