@@ -73,6 +73,7 @@ module RAAF
         @attempt = attempt
         @lock = Mutex.new # covers the numbers
         @numbers = Hash.new(0)
+        @ends = {} # place => number of the last chunk there
       end
 
       # @return [Chunk, nil] that the calling fiber deals with; nil: none, as in a tool
@@ -86,8 +87,24 @@ module RAAF
       # @param place [String] such as the name of a broadcasting
       # @return [Hash{Symbol=>Object}] stream_id, seq (from 1), attempt (from 1), terminal
       def stamp(place)
-        seq = @lock.synchronize { @numbers[place] += 1 }
-        {stream_id: stream.id, seq: seq, attempt: @attempt, terminal: chunk&.terminal? || false}
+        terminal = chunk&.terminal? || false
+        seq = @lock.synchronize { (@numbers[place] += 1).tap { |number| @ends[place] = number if terminal } }
+        {stream_id: stream.id, seq: seq, attempt: @attempt, terminal: terminal}
+      end
+
+      # Where a message stands that says after the stream's end why it has failed: where the last chunk stood, if one
+      # was sent to that place, so that it is a double of it; else after all others.
+      #
+      # @param place [String]
+      # @return [Hash{Symbol=>Object}] as {stamp}
+      def stamp_end(place)
+        seq = @lock.synchronize { @ends[place] ||= (@numbers[place] += 1) }
+        {stream_id: stream.id, seq: seq, attempt: @attempt, terminal: true}
+      end
+
+      # @return [Array<String>] where messages of it have gone
+      def places
+        @lock.synchronize { @numbers.keys }
       end
 
       # @return [String] short

@@ -320,7 +320,7 @@ module RAAF
       end
 
       def delivery
-        @delivery ||= Delivery.new(self, @run.context.attempt)
+        @delivery ||= Delivery.new(self, @run.context.attempt).tap { |made| @run.context.origin&.add(made) }
       end
 
       # With what holds where the callback is given, where that is something else than held where the stream began.
