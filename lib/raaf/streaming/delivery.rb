@@ -125,6 +125,24 @@ module RAAF
         end
       end
 
+      # A message that says after the stream's end why it has failed: it stands where the last chunk stood, if one was
+      # sent to that place, so that it is a double of it; else after all others.
+      #
+      # @param place [String]
+      # @param message [Hash]
+      # @return [Hash] as {stamp}
+      def stamp_end(place, message)
+        @lock.synchronize do
+          begin_recording
+          at = place_for(place) or return message
+          new = !at.told?
+          at.count_end if new
+          stamped = message.merge(raaf: {**stamp_of(at, nil), seq: at.last, terminal: true})
+          @recording&.append(place: place, seq: at.last, message: stamped, terminal: true) if new
+          stamped
+        end
+      end
+
       # The text so far holds no longer from a chunk on.
       #
       # @param seq [Integer] the chunk's number

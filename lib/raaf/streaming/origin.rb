@@ -20,7 +20,9 @@ module RAAF
     # @api private
     class Origin
       KEY = :raaf_streaming_origin
-      private_constant :KEY
+      # Deliveries that are remembered: the last ones.
+      MAX_DELIVERIES = 16
+      private_constant :KEY, :MAX_DELIVERIES
 
       class << self
         # @return [Origin, nil] nil: nobody has said
@@ -70,6 +72,7 @@ module RAAF
         @lock = Mutex.new # covers the rest
         @taken = 0
         @recordings = []
+        @deliveries = []
       end
 
       # @return [String, nil] the id of the next stream
@@ -95,6 +98,20 @@ module RAAF
       # @return [Integer] how many streams
       def hand_back
         @lock.synchronize { @recordings }.count(&:hand_back)
+      end
+
+      # @param delivery [Delivery] of a stream that was begun for it
+      # @return [void]
+      def add(delivery)
+        @lock.synchronize do
+          @deliveries << delivery
+          @deliveries.shift if @deliveries.size > MAX_DELIVERIES
+        end
+      end
+
+      # @return [Array<Delivery>] of the streams that were begun for it, the last one last
+      def deliveries
+        @lock.synchronize { @deliveries.dup }
       end
 
       # @return [String] short

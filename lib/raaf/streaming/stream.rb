@@ -325,7 +325,10 @@ module RAAF
       end
 
       def delivery
-        @delivery ||= Delivery.new(self, @live)
+        @delivery ||= Delivery.new(self, @live).tap do |made|
+          origin = @live.context.origin
+          origin.add(made) if origin&.owner # of others nobody asks, and it would keep this handle
+        end
       end
 
       # Behind the last chunk. What a job was doing when it was interrupted may go on in another process.

@@ -24,7 +24,7 @@ module RAAF
           @exact = true # whether what readers have been sent comes to that text
           @delta = ""
           @reset = false
-          @told = false
+          @last = nil
         end
 
         # A frame more.
@@ -37,7 +37,17 @@ module RAAF
           start_over(epoch) if epoch > @epoch
           @seq += 1
           @delta = (chunk && epoch == @epoch) ? added(chunk) : ""
-          @told ||= chunk&.terminal? || false
+          @last ||= @seq if chunk&.terminal?
+        end
+
+        # One that says how it has ended, and is about no chunk.
+        #
+        # @return [void]
+        def count_end
+          @reset = false
+          @seq += 1
+          @delta = ""
+          @last = @seq
         end
 
         # @return [Boolean] whether the text before the last frame holds no longer
@@ -47,8 +57,11 @@ module RAAF
 
         # @return [Boolean] whether the end was sent
         def told?
-          @told
+          !@last.nil?
         end
+
+        # @return [Integer, nil] the number of the frame that was the end
+        attr_reader :last
 
         # @param message [Hash] of the last frame
         # @param chunk [Chunk, nil] that it is about

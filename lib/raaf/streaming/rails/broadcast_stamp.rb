@@ -2,6 +2,7 @@
 
 require_relative "../delivery"
 require_relative "../origin"
+require_relative "last_words"
 
 module RAAF
   module Streaming
@@ -59,14 +60,14 @@ module RAAF
           (postgresql? && config.replay_store) ? pointer_or_all(stamped) : stamped
         end
 
+        # @param broadcasting [String]
         # @param message [Object]
         # @return [Object] what is to be sent where no stream deals with it
         # @api private
-        def of_request(message)
-          request_id = Origin.current&.request_id
-          return message unless request_id && message.is_a?(Hash) && !message.key?(:raaf) && !message.key?("raaf")
+        def stamp_outside(broadcasting, message)
+          return message if !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
 
-          message.merge(raaf: {request_id: request_id})
+          LastWords.stamp(broadcasting, message) || of_request(message)
         end
 
         # @param error [StandardError] of a broadcast
@@ -80,6 +81,11 @@ module RAAF
         end
 
         private
+
+        def of_request(message)
+          request_id = Origin.current&.request_id
+          request_id ? message.merge(raaf: {request_id: request_id}) : message
+        end
 
         def postgresql?
           ::ActionCable.server.config.cable&.to_h&.transform_keys(&:to_s)&.fetch("adapter", nil) == "postgresql"
@@ -96,7 +102,7 @@ module RAAF
       # @param message [Object]
       # @return [void]
       def broadcast(message)
-        delivery = Delivery.current or return super(BroadcastStamp.of_request(message))
+        delivery = Delivery.current or return super(BroadcastStamp.stamp_outside(broadcasting, message))
 
         begin
           super(BroadcastStamp.stamp(delivery, broadcasting, message))
