@@ -44,6 +44,16 @@ export class Channel {
     return this.outbox.say(entry)
   }
 
+  // Asks again for an answer, in its place.
+  askAnew(answer, data = answer.request.data) {
+    answer.dropped = true
+    this.writer.watch.end(answer)
+    this.outbox.withdraw(answer.requestId)
+    // It may only be that nothing was heard of it.
+    if (answer.stream && !answer.whole) this.control("raaf_stop", { stream_id: answer.stream })
+    this.ask(answer.request.action, data, answer.bubble)
+  }
+
   // One of our own actions.
   control(action, data) {
     return this.outbox.say({ action, data, control: true })
@@ -103,7 +113,8 @@ export class Channel {
 
   #received(data) {
     const tell = { raaf_hello: this.#hello, raaf_ack: this.#acknowledged, raaf_refused: this.#refused,
-      raaf_checkpoint: this.frames.checkpoint, raaf_resumed: this.#resumed, raaf_handed_back: this.#handedBack }
+      raaf_checkpoint: this.frames.checkpoint, raaf_resumed: this.#resumed, raaf_handed_back: this.#handedBack,
+      raaf_redirect_elsewhere: this.#redirectElsewhere }
     const own = data?.type === "raaf_hello" || this.known
     if (own && Object.hasOwn(tell, data?.type)) tell[data.type].call(data.type === "raaf_checkpoint" ? this.frames : this, data)
     else this.frames.take(data)
@@ -140,6 +151,7 @@ export class Channel {
     const answer = this.answers.asked(data.request_id)
     if (data.action?.startsWith("raaf_")) {
       if (answer) answer.stopping = false
+      this.recovery.closed()
       return this.events.emit("refused", data)
     }
     this.outbox.acknowledged(data.request_id)
@@ -154,6 +166,12 @@ export class Channel {
     const answer = this.answers.find(raaf?.stream_id)
     if (!answer || answer.dropped || answer.whole || answer.state === "stopped") return
     if ((raaf.attempt ?? 1) >= this.frames.position(raaf.stream_id).attempt) this.writer.wait(answer)
+  }
+
+  // The process that was asked does not write the answer: so it is stopped, and the question asked in other words.
+  #redirectElsewhere({ stream_id: stream, message }) {
+    const answer = this.answers.find(stream)
+    if (answer?.live && answer.request) answer.request.channel.askAnew(answer, { ...answer.request.data, message })
   }
 
   #missing(stream) {
