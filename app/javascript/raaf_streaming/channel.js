@@ -143,7 +143,7 @@ export class Channel {
 
   #acknowledged({ request_id: requestId, stream_id: stream }) {
     this.outbox.acknowledged(requestId)
-    const answer = this.answers.acknowledged(requestId, stream)
+    const answer = this.writer.named(requestId, stream)
     if (answer?.live && answer.state === "sent") this.writer.wait(answer)
   }
 

@@ -56,11 +56,12 @@ export class Recovery {
 
   // Of a stream that the page does not know only what is still to come is of interest: of others it has the frames.
   #answerOf(stream, { state, request_id: requestId }) {
-    const answer = this.answers.find(stream)
-    if (answer || !["running", "waiting"].includes(state)) return answer ?? this.answers.acknowledged(requestId, stream)
+    const answer = this.answers.find(stream) ?? this.writer.named(requestId, stream)
+    if (answer || !["running", "waiting"].includes(state)) return answer
 
     const found = this.answers.of(stream, requestId)
-    found.via ??= this.channel
+    found.via = this.channel
+    this.writer.bubbles.place(found)
     return found
   }
 

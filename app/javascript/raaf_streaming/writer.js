@@ -25,6 +25,14 @@ export class Writer {
     this.bubbles.release(answer.bubble)
   }
 
+  // The server has said which stream answers a request. Returns the answer, if somebody here has asked.
+  named(requestId, stream) {
+    const asked = this.answers.asked(requestId)
+    const answer = this.answers.acknowledged(requestId, stream)
+    if (answer !== asked) this.#merge(asked, answer)
+    return answer
+  }
+
   // The server has it, and has not begun to write, or will begin anew.
   wait(answer) {
     this.#goOn(answer, "waiting")
@@ -99,6 +107,13 @@ export class Writer {
   // Nobody listens any more.
   leave(answer) {
     if (answer.live) this.#end(answer, "stopped")
+  }
+
+  // Frames were faster, and have an element already.
+  #merge(asked, answer) {
+    this.watch.end(asked)
+    if (answer.bubble) this.bubbles.remove(asked.bubble)
+    else answer.bubble = asked.bubble
   }
 
   #goOn(answer, state) {
