@@ -192,6 +192,27 @@ guided("chunks without a stamp fill the element of the question that waits", () 
   assert.deepEqual(page.shown, [["agent-response complete", "Hello"]])
 })
 
+guided("an error without a stamp ends the question that it names, and no other; another tab's ends none", () => {
+  const { ask, receive, page } = withChat()
+  ask("one", "a")
+  const id = ask("two", "b")
+  receive({ type: "agent_error", error: "too long", raaf: { request_id: "theirs" } })
+  assert.deepEqual(page.states, ["waiting", "waiting"])
+  receive({ type: "agent_error", error: "too long", raaf: { request_id: id } })
+  assert.deepEqual(page.states, ["waiting", "error"])
+  receive({ type: "agent_error", error: "too long" })
+  assert.deepEqual(page.states, ["error", "error"])
+})
+
+guided("chunks without a stamp fill the element of the request that they name", () => {
+  const { ask, receive, page } = withChat()
+  ask("one", "a")
+  const id = ask("two", "b")
+  const chunks = (request, words) => answer("x", words).map((one) => ({ ...one, raaf: { request_id: request } }))
+  receive(...chunks(id, ["Hel", "lo"]), ...chunks("theirs", ["Bye"]))
+  assert.deepEqual(page.shown.map(([, text]) => text), ["", "Hello", "Bye"])
+})
+
 guided("an answer that comes by two channels of a page is shown once", () => {
   const { ask, receive, page, consumer, cable } = withChat()
   ask("one", "a")
@@ -327,7 +348,7 @@ guided("an answer of which nothing is heard, neither by the server, is given up;
   ask("one", "a")
   receive(frame("a", 1, { content: "Half" }))
   subscription.disconnected({})
-  timers.pass(44_999)
+  timers.pass(59_999)
   assert.deepEqual(page.states, ["running"])
   timers.pass(1)
   assert.deepEqual(page.shown.filter(([name]) => name !== "raaf-retry"), [["agent-response error", "Half"], ["agent-error", "Error: The answer was interrupted"]])
@@ -342,7 +363,7 @@ guided("an answer of which nothing is heard, neither by the server, is given up;
 guided("a question that never gets through ends in an error", () => {
   const { own, timers, page } = withChat({ greeted: false })
   own.sendMessage("one")
-  timers.pass(45_000)
+  timers.pass(60_000)
   assert.deepEqual(page.states, ["error"])
 })
 

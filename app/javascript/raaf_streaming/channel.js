@@ -15,7 +15,7 @@ export class Channel {
   constructor(mixin, { answers, bubbles, writer, events, options }) {
     Object.assign(this, { mixin, answers, bubbles, writer, events })
     this.subscription = null // set once it is there
-    this.unstamped = null // the answer without a stamp that is being written
+    this.unstamped = new Map() // request id, or null => the answer without a stamp that is being written
     this.frames = new Frames((frame, about) => this.#deliver(frame, about), { ...options, missing: (stream) => this.#missing(stream) })
     this.outbox = new Outbox({
       ...options,
