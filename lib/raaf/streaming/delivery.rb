@@ -125,20 +125,20 @@ module RAAF
         end
       end
 
-      # A message that says after the stream's end why it has failed: it stands where the last chunk stood, if one was
-      # sent to that place, so that it is a double of it; else after all others.
+      # The message with the stamp of a last frame: of what is said after the stream's end about why it has failed. Where
+      # the last chunk was sent to that place it is a double of that one, which readers drop.
       #
       # @param place [String]
       # @param message [Hash]
-      # @return [Hash] as {stamp}
+      # @return [Hash] a copy; the message itself for too many places
       def stamp_end(place, message)
         @lock.synchronize do
           begin_recording
           at = place_for(place) or return message
-          new = !at.told?
-          at.count_end if new
-          stamped = message.merge(raaf: {**stamp_of(at, nil), seq: at.last, terminal: true})
-          @recording&.append(place: place, seq: at.last, message: stamped, terminal: true) if new
+          again = at.told?
+          at.end_here unless again
+          stamped = message.merge(raaf: {**stamp_of(at, nil), terminal: true})
+          @recording&.append(place: place, seq: at.seq, message: stamped, terminal: true) unless again
           stamped
         end
       end

@@ -83,6 +83,20 @@ module RAAF
         "#{stream_id}-#{number}"
       end
 
+      # @param delivery [Delivery] of a stream that was begun for it
+      # @return [void]
+      def add(delivery)
+        @lock.synchronize do
+          @deliveries << delivery
+          @deliveries.shift if @deliveries.size > MAX_DELIVERIES
+        end
+      end
+
+      # @return [Array<Delivery>] of the streams that were begun for it, the last one last
+      def deliveries
+        @lock.synchronize { @deliveries.dup }
+      end
+
       # A stream that this run of the job has begun in the store.
       #
       # @param recording [ReplayStore::Recording]
@@ -98,20 +112,6 @@ module RAAF
       # @return [Integer] how many streams
       def hand_back
         @lock.synchronize { @recordings }.count(&:hand_back)
-      end
-
-      # @param delivery [Delivery] of a stream that was begun for it
-      # @return [void]
-      def add(delivery)
-        @lock.synchronize do
-          @deliveries << delivery
-          @deliveries.shift if @deliveries.size > MAX_DELIVERIES
-        end
-      end
-
-      # @return [Array<Delivery>] of the streams that were begun for it, the last one last
-      def deliveries
-        @lock.synchronize { @deliveries.dup }
       end
 
       # @return [String] short

@@ -24,7 +24,7 @@ module RAAF
           @exact = true # whether what readers have been sent comes to that text
           @delta = ""
           @reset = false
-          @last = nil
+          @told = false
         end
 
         # A frame more.
@@ -37,17 +37,17 @@ module RAAF
           start_over(epoch) if epoch > @epoch
           @seq += 1
           @delta = (chunk && epoch == @epoch) ? added(chunk) : ""
-          @last ||= @seq if chunk&.terminal?
+          @told ||= chunk&.terminal? || false
         end
 
-        # One that says how it has ended, and is about no chunk.
+        # A frame more, about no chunk, which is the last.
         #
         # @return [void]
-        def count_end
-          @reset = false
+        def end_here
           @seq += 1
           @delta = ""
-          @last = @seq
+          @reset = false
+          @told = true
         end
 
         # @return [Boolean] whether the text before the last frame holds no longer
@@ -57,11 +57,8 @@ module RAAF
 
         # @return [Boolean] whether the end was sent
         def told?
-          !@last.nil?
+          @told
         end
-
-        # @return [Integer, nil] the number of the frame that was the end
-        attr_reader :last
 
         # @param message [Hash] of the last frame
         # @param chunk [Chunk, nil] that it is about

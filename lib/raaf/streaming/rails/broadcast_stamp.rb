@@ -23,8 +23,9 @@ module RAAF
     #   browser fetches the frame.
     #
     # A Hash that is broadcast outside of a stream's block while a request of a browser's is dealt with, such as the
-    # error of a question that came to no stream, gets `raaf: {request_id: "…"}`. All else is left alone: what is not a
-    # Hash, and a Hash that has a `raaf` of its own.
+    # error of a question that came to no stream, gets `raaf: {request_id: "…"}`; what a job says there of an error is
+    # its stream's last frame ({LastWords}). All else is sent as it is: what is not a Hash, and a Hash that has a `raaf`
+    # of its own.
     module BroadcastStamp
       # Bytes of a message that PostgreSQL takes. Source: its documentation of NOTIFY, "must be … shorter than 8000
       # bytes".
@@ -60,14 +61,14 @@ module RAAF
           (postgresql? && config.replay_store) ? pointer_or_all(stamped) : stamped
         end
 
-        # @param broadcasting [String]
-        # @param message [Object]
-        # @return [Object] what is to be sent where no stream deals with it
+        # @param message [Object] that is broadcast outside of a stream's block
+        # @return [Object] what is to be sent
         # @api private
-        def stamp_outside(broadcasting, message)
-          return message if !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
+        def of_request(message)
+          request_id = Origin.current&.request_id
+          return message if request_id.nil? || !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
 
-          LastWords.stamp(broadcasting, message) || of_request(message)
+          message.merge(raaf: {request_id: request_id})
         end
 
         # @param error [StandardError] of a broadcast
@@ -81,11 +82,6 @@ module RAAF
         end
 
         private
-
-        def of_request(message)
-          request_id = Origin.current&.request_id
-          request_id ? message.merge(raaf: {request_id: request_id}) : message
-        end
 
         def postgresql?
           ::ActionCable.server.config.cable&.to_h&.transform_keys(&:to_s)&.fetch("adapter", nil) == "postgresql"
@@ -102,7 +98,7 @@ module RAAF
       # @param message [Object]
       # @return [void]
       def broadcast(message)
-        delivery = Delivery.current or return super(BroadcastStamp.stamp_outside(broadcasting, message))
+        delivery = Delivery.current || LastWords.of(message) or return super(BroadcastStamp.of_request(message))
 
         begin
           super(BroadcastStamp.stamp(delivery, broadcasting, message))
