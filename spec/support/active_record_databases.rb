@@ -73,3 +73,31 @@ module ActiveRecordDatabases
     end
   end
 end
+
+RSpec.shared_context "with SQLite" do
+  before(:context) do
+    @folder = Dir.mktmpdir("raaf-sqlite")
+    @base = ActiveRecordDatabases.sqlite(@folder)
+  end
+
+  after(:context) do
+    @base&.remove_connection
+    FileUtils.rm_rf(@folder)
+  end
+
+  let(:base) { @base }
+end
+
+RSpec.shared_context "with PostgreSQL" do
+  before(:context) do
+    @server = PostgresServer.new
+    @base = ActiveRecordDatabases.postgres(@server)
+  end
+
+  after(:context) do
+    @base&.remove_connection
+    @server&.stop
+  end
+
+  let(:base) { @base }
+end

@@ -269,6 +269,13 @@ module RAAF
         raise NotImplementedError, "#{self.class} has no unwatch"
       end
 
+      # Where memberships are kept that have no place of their own: beside the frames.
+      #
+      # @return [Memberships] a new one
+      def memberships
+        Memberships::MemoryStore.new
+      end
+
       # Waits until what was appended is kept.
       #
       # @param seconds [Numeric] at most

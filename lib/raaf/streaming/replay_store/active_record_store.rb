@@ -73,6 +73,7 @@ module RAAF
         # @raise [ArgumentError] for a wrong number
         def initialize(base: nil, poll: POLL, max_queued: MAX_QUEUED, max_queued_bytes: MAX_QUEUED_BYTES, **options)
           super(**options)
+          @base = base
           @database = Database.new(base)
           @watcher = Watcher.new(seconds("poll", poll), method(:look))
           @writer = Writer.new(max_items: count("max_queued", max_queued),
@@ -205,6 +206,13 @@ module RAAF
         # (see ReplayStore#unwatch)
         def unwatch(watch)
           @watcher.delete(watch)
+        end
+
+        # Where the tables for them are not there, their questions fail.
+        #
+        # @return [Memberships::ActiveRecordStore] a new one
+        def memberships
+          Memberships::ActiveRecordStore.new(base: @base)
         end
 
         # (see ReplayStore#flush)

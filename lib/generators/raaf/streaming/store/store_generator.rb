@@ -8,8 +8,8 @@ module RAAF
   module Streaming
     module Generators
       # Makes the migration for the tables of {ReplayStore::ActiveRecordStore} and {Memberships::ActiveRecordStore}:
-      # `rails generate raaf:streaming:store`, then `rails db:migrate`. Where Action Cable goes through the database, the
-      # gem then uses them by itself. With `--database NAME` it goes to that database's migrations.
+      # `rails generate raaf:streaming:store`, then `rails db:migrate`. Where Action Cable goes by the database, the gem
+      # then uses them by itself. With `--database NAME` it goes to that database's migrations.
       #
       # It may be run again; `rails destroy raaf:streaming:store` takes the migration back, after `rails db:rollback`.
       class StoreGenerator < ::Rails::Generators::Base
