@@ -1,0 +1,5 @@
+# frozen_string_literal: true
+
+pin "@rails/actioncable", to: "actioncable.esm.js"
+pin "consumer"
+pin "chat"
