@@ -23,7 +23,10 @@ server = Puma::Configuration.new do |config|
   config.app Rails.application
   config.raise_exception_on_sigterm false
 end
-puts "[OPENAI_API_KEY is not set: answers come from a model server on this machine]" if Rails.configuration.x.model_server
-puts "The chat is at http://127.0.0.1:#{port} (Ctrl-C ends it)"
-$stdout.flush
-Puma::Launcher.new(server, log_writer: Puma::LogWriter.null).run
+launcher = Puma::Launcher.new(server, log_writer: Puma::LogWriter.null)
+launcher.events.on_booted do
+  puts "[OPENAI_API_KEY is not set: answers come from a model server on this machine]" if Rails.configuration.x.model_server
+  puts "The chat is at http://127.0.0.1:#{port} (Ctrl-C ends it)"
+  $stdout.flush
+end
+launcher.run

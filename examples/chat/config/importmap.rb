@@ -2,4 +2,5 @@
 
 pin "@rails/actioncable", to: "actioncable.esm.js"
 pin "consumer"
+pin "conversation"
 pin "chat"

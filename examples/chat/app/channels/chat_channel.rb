@@ -12,10 +12,13 @@ class ChatChannel < ApplicationCable::Channel
   end
 
   def chat(data)
-    show_question(data)
-    @answers.stream_chat(data["message"]) { |chunk| send_chunk(chunk) }
+    question = Question.create!(session_id: current_user.id, request_id: data.dig("raaf", "request_id"),
+      text: data["message"].to_s)
+    send_out type: "asked", text: question.text, request_id: question.request_id
+    @answers.stream_chat(question.text) { |chunk| send_chunk(chunk, question) }
   rescue RAAF::Errors::Error, ArgumentError => e
-    ActionCable.server.broadcast(place, {type: "agent_error", error: e.message})
+    question&.destroy
+    send_out type: "agent_error", error: e.message
   end
 
   private
@@ -24,14 +27,12 @@ class ChatChannel < ApplicationCable::Channel
     "chat_#{current_user.id}"
   end
 
-  # In all of the guest's tabs; request_id is what the browser calls the question.
-  def show_question(data)
-    ActionCable.server.broadcast(place,
-      {type: "asked", text: data["message"], request_id: data.dig("raaf", "request_id")})
+  def send_chunk(chunk, question)
+    question.destroy if chunk.terminal?
+    send_out type: "agent_chunk", chunk_type: chunk.type, content: chunk.delta, metadata: chunk.metadata
   end
 
-  def send_chunk(chunk)
-    ActionCable.server.broadcast(place,
-      {type: "agent_chunk", chunk_type: chunk.type, content: chunk.delta, metadata: chunk.metadata})
+  def send_out(message)
+    ActionCable.server.broadcast(place, message)
   end
 end

@@ -6,10 +6,11 @@ class ChatController < ApplicationController
 
   def show
     @messages = Message.shown(cookies.signed[:guest])
+    @questions = Question.where(session_id: cookies.signed[:guest]).order(:id)
   end
 
   def destroy
-    Message.where(session_id: cookies.signed[:guest]).delete_all
+    [Message, Question].each { |model| model.where(session_id: cookies.signed[:guest]).delete_all }
     redirect_to root_path, status: :see_other
   end
 
