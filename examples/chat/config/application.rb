@@ -15,8 +15,8 @@ require "raaf-streaming"
 module Chat
   # A chat with an AI model, on SQLite and Action Cable's async adapter: one process, no other server, no key.
   class Application < Rails::Application
-    # What it writes goes into the checkout's tmp/, which git does not see.
-    WRITTEN = Pathname(__dir__).join("../../../tmp/chat").expand_path
+    # What it writes goes into the checkout's tmp/, which git does not see, unless CHAT_FOLDER is another folder.
+    WRITTEN = Pathname(ENV.fetch("CHAT_FOLDER") { File.expand_path("../../../tmp/chat", __dir__) })
 
     config.load_defaults 7.1
     config.eager_load = false
