@@ -136,6 +136,10 @@ module RAAF
       #   @return [ReplayStore, nil] where what streams send is kept for readers who were away, and where they are told
       #     to stop by other processes. Only the process's setting counts, not a runner's or a call's. Default nil:
       #     nothing is kept.
+      # @!attribute memberships
+      #   @return [Memberships, nil] where it is kept who belongs to which session; see {Memberships.current}. Only the
+      #     process's setting counts, not a runner's or a call's. Default nil: where the replay_store keeps its frames,
+      #     else in the memory of the process.
       # @!attribute raw_events
       #   @return [Boolean] whether events that nobody knows are handed over as `:raw` chunks. Default false.
       # @!attribute ca_file

@@ -103,6 +103,8 @@ module RAAF
           ->(value) { value.nil? || (value.respond_to?(:messages) && value.respond_to?(:append)) }),
         Key.new(:replay_store, nil, "nil or a RAAF::Streaming::ReplayStore (or what has its methods)",
           ->(value) { value.nil? || ReplayStore::INTERFACE.all? { |method| value.respond_to?(method) } }),
+        Key.new(:memberships, nil, "nil or a RAAF::Streaming::Memberships (or what has its methods)",
+          ->(value) { value.nil? || Memberships::INTERFACE.all? { |method| value.respond_to?(method) } }),
         Key.new(:raw_events, false, "true or false", BOOLEAN),
         Key.new(:ca_file, nil, "nil or the path of a readable file",
           ->(value) {

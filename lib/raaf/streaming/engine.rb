@@ -49,6 +49,14 @@ module RAAF
         end
       end
 
+      # For ApplicationJob, which includes it.
+      initializer "raaf_streaming.agent_job" do
+        ActiveSupport.on_load(:active_job) { require_relative "rails/agent_job" }
+        ActiveSupport.on_load(:solid_queue) do
+          SolidQueue.on_worker_stop { JobShutdown.worker_stops(SolidQueue.shutdown_timeout) }
+        end
+      end
+
       # The browser's side, for applications with an asset pipeline and importmap-rails.
       initializer "raaf_streaming.assets" do |app|
         next unless app.config.respond_to?(:assets)

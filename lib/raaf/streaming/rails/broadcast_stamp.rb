@@ -2,6 +2,7 @@
 
 require_relative "../delivery"
 require_relative "../origin"
+require_relative "last_words"
 
 module RAAF
   module Streaming
@@ -30,7 +31,7 @@ module RAAF
       def self.stamp(broadcasting, message)
         return message if !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
 
-        delivery = Delivery.current or return of_request(message)
+        delivery = Delivery.current or return LastWords.stamp(broadcasting, message) || of_request(message)
         message.merge(raaf: {**delivery.stamp(broadcasting), tool_name: delivery.chunk&.tool_name}.compact)
       end
 

@@ -141,8 +141,8 @@ module RAAF
       # ---- the application's actions ----
 
       def perform_allowed(data, request, &action)
-        name = data["action"].presence || "receive"
-        unless @channel.class.action_methods.include?(name.to_s)
+        name = action_of(data)
+        unless @channel.class.action_methods.include?(name)
           yield data # Action Cable logs it
           raise Refused.new(:invalid, "There is no such action.")
         end
@@ -151,7 +151,12 @@ module RAAF
         request ? perform_request(data, request, &action) : perform_within(Origin.new(user_id: user_id), data, &action)
       end
 
-      # @return [void]
+      # As Action Cable reads it.
+      def action_of(data)
+        name = data["action"].to_s
+        name.empty? ? "receive" : name
+      end
+
       def perform_request(data, request, &action)
         transmit(type: "raaf_ack", request_id: request.id, stream_id: request.stream_id)
         return unless Asked.claim(request)
@@ -183,8 +188,10 @@ module RAAF
         refusing(action, request&.id) do
           Flood.check(@channel.connection, action)
           block.call
+        rescue Errors::StoreUnavailableError, Errors::StreamLimitError => e
+          raise Refused.of(e)
         end
-      rescue Refused, Errors::StoreUnavailableError, Errors::StreamLimitError
+      rescue Refused
         nil # the browser has been told
       end
 
