@@ -25,7 +25,9 @@ server = Puma::Configuration.new do |config|
 end
 launcher = Puma::Launcher.new(server, log_writer: Puma::LogWriter.null)
 launcher.events.on_booted do
-  puts "[OPENAI_API_KEY is not set: answers come from a model server on this machine]" if Rails.configuration.x.model_server
+  if Rails.configuration.x.model_server
+    puts "[OPENAI_API_KEY is not set: answers come from a model server on this machine]"
+  end
   puts "The chat is at http://127.0.0.1:#{port} (Ctrl-C ends it)"
   $stdout.flush
 end

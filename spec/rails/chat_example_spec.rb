@@ -7,8 +7,8 @@ RSpec.describe "The chat page" do
     @port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
     environment = {"PORT" => @port.to_s, "CHAT_FOLDER" => @folder, "OPENAI_API_KEY" => nil, "RAILS_ENV" => nil}
     @said, writer = IO.pipe
-    @pid = Process.spawn(environment, RbConfig.ruby, "serve.rb", chdir: File.join(AppBuilder::CHECKOUT, "examples/chat"),
-      in: File::NULL, out: writer, err: File.join(@folder, "stderr"))
+    @pid = Process.spawn(environment, RbConfig.ruby, "serve.rb", in: File::NULL, out: writer,
+      err: File.join(@folder, "stderr"), chdir: File.join(AppBuilder::CHECKOUT, "examples/chat"))
     writer.close
     Timeout.timeout(AppServer::LIMIT) { @url = @said.gets.to_s[/http:\S+/] until @url || @said.eof? }
     raise "it did not start: #{File.read(File.join(@folder, "stderr"))}" unless @url
@@ -22,7 +22,8 @@ RSpec.describe "The chat page" do
   let!(:page) { open_page }
 
   after do |example|
-    puts File.read(File.join(@folder, "stderr")), File.readlines(File.join(@folder, "development.log")).last(60) if example.exception
+    logs = %w[stderr development.log].map { |name| File.join(@folder, name) }
+    logs.each { |file| puts File.readlines(file).last(60) } if example.exception
     @pages.each(&:quit)
   end
 
@@ -78,7 +79,7 @@ RSpec.describe "The chat page" do
   it "says that an answer has failed, and asks again" do
     ask("Please fail")
     page.assert_selector("li.assistant[data-state=failed] .state", text: "The model is overloaded")
-    expect(said).to eq([["user", "Please fail"], ["assistant", "As far as this, and then "]])
+    expect(said).to eq([["user", "Please fail"], ["assistant", "As far as this, and then"]])
 
     failed = page.find("li.assistant[data-state=failed]")
     page.click_button("Retry")

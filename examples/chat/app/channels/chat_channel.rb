@@ -12,7 +12,7 @@ class ChatChannel < ApplicationCable::Channel
   end
 
   def chat(data)
-    question = Question.create!(session_id: current_user.id, request_id: data.dig("raaf", "request_id"),
+    question = Question.create!(session_id: current_user.id, request_id: raaf_request_id,
       text: data["message"].to_s)
     send_out type: "asked", text: question.text, request_id: question.request_id
     @answers.stream_chat(question.text) { |chunk| send_chunk(chunk, question) }
