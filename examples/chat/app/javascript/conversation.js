@@ -4,7 +4,7 @@
 const NOTES = {
   sent: "sending", waiting: "thinking", running: "", complete: "", stopped: "stopped", error: "",
 }
-const STATES = { sent: "asked", waiting: "asked", running: "running", complete: "complete", stopped: "complete", error: "failed" }
+const STATES = { sent: "asked", waiting: "asked", running: "running", complete: "complete", stopped: "stopped", error: "failed" }
 
 export class Conversation {
   constructor(list, { retry }) {
