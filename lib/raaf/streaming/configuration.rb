@@ -87,14 +87,24 @@ module RAAF
       #     and output guardrails are not asked.
       # @!attribute max_text_bytes
       #   @return [Integer] bytes of text kept for one answer; more is a StreamLimitError. Default 67108864 (64 MiB).
+      # @!attribute max_message_bytes
+      #   @return [Integer] bytes of one message that a user may send to an AgentService, or redirect an answer by in a
+      #     channel; and, about, of the context that comes with it. More is an ArgumentError, or refused. What an
+      #     application's own code hands to a runner has no such limit. Default 32768 (32 KiB).
       # @!attribute messages_per_minute_per_user
       #   @return [Integer, nil] messages that a user may send within any 60 seconds; one more is a StreamLimitError
       #     with {Errors::Error#retry_after}. A message is a run, or a redirect; not a further turn of a run, and not
       #     one that another limit refused at once. Each process counts by itself, and only where this is set. Default
       #     nil: no limit.
       # @!attribute authorize
-      #   @return [#call, nil] called with user, action and stream; false refuses. Default nil: everybody may.
-      #     Has no effect yet in this version.
+      #   @return [#call, nil] says who may do what in channels (with Rails, see {ChannelActions}): called with the
+      #     connection's current_user (or nil), the action as a Symbol, and what it is about. The actions are those of
+      #     the application's channels, such as `:chat`, which are about nothing (nil), and `:resume`, `:stop` and
+      #     `:redirect`, which are about a stream ({Authorization::Stream}: id, user_id, session_id, place). false, nil,
+      #     or an error, refuses. It is asked on the threads of Action Cable, before each action, so it must be quick.
+      #     Only the process's setting counts, not a runner's or a call's. Default nil: everybody may ask; a user may
+      #     stop and redirect what is answered to them, and resume that and all that is sent to where the channel
+      #     streams from.
       # @!attribute finish_grace
       #   @return [Numeric] seconds to wait, after the provider's finish reason, for usage and the terminal mark.
       #     Default 1.
@@ -123,9 +133,19 @@ module RAAF
       #   @return [ConversationStore, #messages, nil] where runs with a session_id find what was said before. Default
       #     nil: nothing is kept.
       # @!attribute replay_store
-      #   @return [ReplayStore, nil] where what streams send is kept for readers who were away, and where they are told
-      #     to stop by other processes. Only the process's setting counts, not a runner's or a call's. Default nil:
-      #     nothing is kept.
+      #   @return [ReplayStore, false, nil] where what streams send is kept for readers who were away, and where they
+      #     are told to stop by other processes; false: nothing is kept. Only the process's setting counts, not a
+      #     runner's or a call's. Default nil: with Action Cable the one that goes with its adapter
+      #     ({ReplayStore::Choice#for_cable}), else nothing is kept.
+      # @!attribute cumulative_limit
+      #   @return [Integer, nil] bytes: a message that is broadcast from a stream's block with a longer text under the
+      #     key `cumulative` goes without it where the browser, which has the text, can put it in again (the last one
+      #     too); so an answer costs as much as it is long, and not the square of that. nil: no limit. Only the
+      #     process's setting counts, not a runner's or a call's. Default 1000.
+      # @!attribute memberships
+      #   @return [Memberships, nil] where it is kept who belongs to which session; see {Memberships.current}. Only the
+      #     process's setting counts, not a runner's or a call's. Default nil: where the replay_store keeps its frames,
+      #     else in the memory of the process.
       # @!attribute raw_events
       #   @return [Boolean] whether events that nobody knows are handed over as `:raw` chunks. Default false.
       # @!attribute ca_file
@@ -147,6 +167,12 @@ module RAAF
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
         define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod
+      end
+
+      # @api private
+      def replay_store # rubocop:disable Lint/DuplicateMethods
+        store = @values[:replay_store]
+        store.nil? ? ReplayStore.chosen : (store || nil)
       end
 
       # @return [Array<Symbol>] the names of all settings

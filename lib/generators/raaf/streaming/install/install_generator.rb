@@ -3,6 +3,7 @@
 require "rails/generators/base"
 require_relative "configuration_notes"
 require_relative "javascript"
+require_relative "jobs"
 
 module RAAF
   module Streaming
@@ -34,6 +35,12 @@ module RAAF
     include RAAF::Streaming::UserConnection
         RUBY
 
+        # What a channel gets.
+        INCLUDED_IN_CHANNEL = <<-RUBY
+    # Makes answers resumable and stoppable, in every channel: see RAAF::Streaming::ChannelActions.
+    include RAAF::Streaming::ChannelActions
+        RUBY
+
         # What the model User gets, where it is asked for.
         SAFE_USER = <<-RUBY
   # What others may see of a user: broadcasts carry users as JSON, and without this every column.
@@ -54,7 +61,10 @@ module RAAF
         #
         # @return [void]
         def create_channel
-          own_file "application_cable_channel.rb.tt", "app/channels/application_cable/channel.rb"
+          path = "app/channels/application_cable/channel.rb"
+          return own_file("application_cable_channel.rb.tt", path) if ours_or_absent?(path)
+
+          inject_into_class path, "Channel", INCLUDED_IN_CHANNEL
         end
 
         # Who is at the other end.
@@ -77,6 +87,13 @@ module RAAF
           template "agent_service.rb.tt", "app/services/agent_service.rb", skip: true
           template "streaming_agent_service.rb.tt", "app/services/streaming_agent_service.rb", skip: true
           left "app/services/agent_service.rb says who answers: instructions, model, tools"
+        end
+
+        # What jobs inherit, and who takes them.
+        #
+        # @return [void]
+        def create_jobs
+          Jobs.new(self).install
         end
 
         # consumer.js, and how the browser finds it.
@@ -162,7 +179,8 @@ module RAAF
         end
 
         def remove_empty_folders
-          %w[app/services app/views/streaming_chat app/channels/application_cable app/channels].each do |folder|
+          %w[app/services app/jobs app/views/streaming_chat app/channels/application_cable
+            app/channels].each do |folder|
             path = File.join(destination_root, folder)
             Dir.rmdir(path) if Dir.exist?(path) && Dir.empty?(path)
           end
