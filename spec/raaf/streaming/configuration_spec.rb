@@ -19,7 +19,7 @@ RSpec.describe RAAF::Streaming::Configuration do
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
       raw_events: false, tool_timeout: 60, max_turns: nil, token_budget: nil,
       conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true, partial_arguments: false,
-      disconnect_grace: 30, replay_store: nil, analytics: true
+      disconnect_grace: 30, replay_store: nil, memberships: nil, analytics: true
     )
   end
 
@@ -63,7 +63,8 @@ RSpec.describe RAAF::Streaming::Configuration do
     context_in_instructions: [[true, false], [nil]],
     partial_arguments: [[true, false], [nil, :live]],
     disconnect_grace: [[0, 30, 0.5], [-1, nil]],
-    replay_store: [[nil, RAAF::Streaming::ReplayStore::MemoryStore.new], [1, "redis://127.0.0.1", Object.new]]
+    replay_store: [[nil, RAAF::Streaming::ReplayStore::MemoryStore.new], [1, "redis://127.0.0.1", Object.new]],
+    memberships: [[nil, RAAF::Streaming::Memberships::MemoryStore.new], [1, "memory", Object.new]]
   }.each do |name, (good, bad)|
     good.each do |value|
       it "takes #{value.inspect} as #{name}" do
