@@ -24,7 +24,7 @@ module RAAF
           return unless $! && message.is_a?(Hash) && TYPES.include?((message[:type] || message["type"]).to_s)
 
           origin = Origin.current
-          delivery = delivery_of(origin) if origin&.owner
+          delivery = delivery_of(origin) if origin&.owner # which only a job has
           new(delivery) if delivery
         end
 
@@ -32,14 +32,14 @@ module RAAF
 
         # Of the stream that the job has begun last: one follows the other.
         def delivery_of(origin)
-          last = origin.deliveries.last or return (of_none(origin) if origin.request_id)
+          last = origin.last or return (of_none(origin) if origin.request_id)
           last if last.stream.nil? || %i[failed cancelled].include?(last.stream.status)
         end
 
         # A browser waits for a stream that has not come about.
         def of_none(origin)
           context = RunContext.new(origin: origin, session_id: origin.session_id, user_id: origin.user_id)
-          Delivery.new(nil, LiveRun.new(context, Streaming.configuration)).tap { |delivery| origin.add(delivery) }
+          Delivery.new(nil, LiveRun.new(context, Streaming.configuration)).tap { |made| origin.last = made }
         end
       end
 
