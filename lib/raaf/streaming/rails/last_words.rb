@@ -21,14 +21,16 @@ module RAAF
         # @param message [Object] that is broadcast outside of a stream's block
         # @return [LastWords, nil] nil: it is nothing of that kind
         def of(message)
-          return unless $! && message.is_a?(Hash) && TYPES.include?((message[:type] || message["type"]).to_s)
-
-          origin = Origin.current
+          origin = Origin.current if $! && error?(message)
           delivery = delivery_of(origin) if origin&.owner # which only a job has
           new(delivery) if delivery
         end
 
         private
+
+        def error?(message)
+          message.is_a?(Hash) && TYPES.include?((message[:type] || message["type"]).to_s)
+        end
 
         # Of the stream that the job has begun last: one follows the other.
         def delivery_of(origin)
