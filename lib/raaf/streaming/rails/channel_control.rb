@@ -220,14 +220,21 @@ module RAAF
         raise Refused.new(:forbidden, "It is not yours.")
       end
 
-      # What runs here is known here, too.
+      # What runs here is known here too, as far as it is somebody's.
       def whose(id, proven)
-        Whose.of(store, id)
+        keys = store ? store.keys_of(id) : []
+        keys.any? ? Whose.new(id, keys) : Whose.new(id, keys_here(id) || [])
       rescue Errors::StoreUnavailableError
-        here = ConnectionManager.instance.streams.find { |stream| stream.id == id }
+        here = keys_here(id)
         raise unless here || proven
 
-        Whose.new(id, ["user:#{here ? here.user_id : user_id}"])
+        Whose.new(id, here || [])
+      end
+
+      # @return [Array<String>, nil] nil: it is none that runs here
+      def keys_here(id)
+        here = ConnectionManager.instance.streams.find { |stream| stream.id == id } or return
+        here.user_id.nil? ? [] : ["user:#{here.user_id}"]
       end
 
       def stop_stream(id)

@@ -44,7 +44,7 @@ module RAAF
 
         # The state first: a stream that ends while its frames are read is told to run, and its end comes by itself.
         def of_stream(id, known)
-          whose = Whose.of(@store, id)
+          whose = Whose.new(id, @store.keys_of(id))
           state = @store.state_of(id)
           sent = @control.places.names.filter_map { |place| of_place(whose, place, known) }
           return unknown(id) if state.nil? || (sent.empty? && !@control.may?(:resume, whose.stream))
