@@ -10,3 +10,6 @@ require_relative "support/app_builder"
 require_relative "support/app_server"
 require_relative "support/browser"
 require_relative "support/driven_app"
+
+# What takes long is run by `bin/test --deep`.
+RSpec.configure { |config| config.filter_run_excluding(deep: true) unless ENV["RAAF_DEEP"] }
