@@ -62,11 +62,12 @@ module JavaScriptApps
     app.run("npm", "install", "--save-dev", "esbuild")
   end
 
-  # Its installer says nothing where the registry has not the version that it wants; any will do.
+  # Its installer says nothing where the registry has not the version of the plugin that it wants; any will do.
   def add_vite(app)
     FileUtils.mkdir_p(app.path("app/javascript"))
     app.run("bundle", "exec", "vite", "install", "--package-manager=npm")
     app.run("npm", "install", "--save-dev", "vite", "vite-plugin-ruby") unless app.file?("package-lock.json")
+    app.replace("config/vite.json", '"all": {', '"all": { "skipCompatibilityCheck": true,')
   end
 
   # @return [String, nil] why a way cannot be tried here

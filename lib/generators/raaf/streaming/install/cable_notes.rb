@@ -17,7 +17,7 @@ module RAAF
 
         # @return [Array<String>]
         def all
-          adapter = ::Rails.application.config_for(:cable, env: "production")[:adapter].to_s
+          adapter = (::Rails.application.config_for(:cable, env: "production") || {})[:adapter].to_s
           return ["#{FILE} names no adapter for production"] if adapter.empty?
           return [alone(adapter)] if ALONE.include?(adapter)
 

@@ -53,8 +53,8 @@ module RAAF
         def create_initializer
           path = "config/initializers/raaf_streaming.rb"
           unmentioned = unmentioned_settings(path)
-          own_file "initializer.rb.tt", path
-          return if unmentioned.empty? || options[:force]
+          rewritten = own_file("initializer.rb.tt", path) && options[:force]
+          return if unmentioned.empty? || rewritten
 
           left "#{path} is kept as it is, and says nothing of #{unmentioned.join(", ")}"
         end
@@ -175,11 +175,13 @@ module RAAF
             compact ? INCLUDED.gsub(/^  /, "") : INCLUDED
         end
 
-        # Whether somebody else answers there.
+        # Whether the application has something else there. A route for all paths does not count: it stands last.
         def chat_is_taken?
-          ::Rails.application.routes.recognize_path("/chat")[:controller] != "streaming_chat"
-        rescue ActionController::RoutingError
-          false
+          ::Rails.application.try(:reload_routes_unless_loaded) # newer Rails load them late
+          ::Rails.application.routes.routes.any? do |route|
+            route.path.spec.to_s.start_with?("/chat(", "/chat/:") && route.verb.match?(/\A(?:GET)?\z/) &&
+              route.defaults[:controller] != "streaming_chat"
+          end
         end
 
         def cable?
