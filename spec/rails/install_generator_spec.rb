@@ -110,6 +110,19 @@ RSpec.describe "rails generate raaf:streaming:install" do
     end
   end
 
+  it "says what to do where the application goes from one way to another" do
+    AppBuilder.copy(AppBuilder.installed) do |app|
+      FileUtils.rm(app.path("config/importmap.rb"))
+      app.write("package.json", "{}")
+      expect(generate(app, "install"))
+        .to include('does not import from "./raaf_streaming/index": --force writes it', "is missing in package.json")
+      expect(generate(app, "install --force")).not_to include("does not import")
+      expect(app.read("app/views/streaming_chat/show.html.erb")).to include("javascript_include_tag")
+      generate(app, "install", revoke: true)
+      expect(app.read("package.json")).to eq("{}")
+    end
+  end
+
   it "has copies of the modules that find each other, and brings them up to date" do
     AppBuilder.copy(AppBuilder.fresh) do |app|
       FileUtils.rm(app.path("config/importmap.rb"))
@@ -170,6 +183,17 @@ RSpec.describe "rails generate raaf:streaming:install" do
       expect(app.rails("runner", "puts ApplicationCable::Connection.identifiers.to_a")).to end_with("current_user\n")
       generate(app, "install", revoke: true)
       expect(changes(before, app.files)).to eq([])
+    end
+  end
+
+  it "has nothing to say of a connection that knows current_user, as of Rails' own authentication" do
+    AppBuilder.copy(AppBuilder.fresh) do |app|
+      path = "app/channels/application_cable/connection.rb"
+      app.write(path, "module ApplicationCable\n  class Connection < ActionCable::Connection::Base\n" \
+                      "    identified_by :current_user\n  end\nend\n")
+      before = app.read(path)
+      expect(generate(app, "install")).not_to include("connection.rb")
+      expect(app.read(path)).to eq(before)
     end
   end
 

@@ -15,10 +15,22 @@ module RAAF
 
           # @return [void]
           def change_consumer
-            return if @generator.own_file("consumer.js.tt", consumer)
+            ours = @generator.own_file("consumer.js.tt", consumer)
+            there = @generator.read(consumer)
+            return if there.empty? || there.include?("\"#{modules}\"")
 
-            @generator.left("#{consumer} is yours: have it export streamingConsumer(createConsumer()), " \
-                            "from \"#{modules}\"")
+            @generator.left(ours ? of_another_way : of_the_application)
+          end
+
+          private
+
+          def of_the_application
+            "#{consumer} is yours: have it export streamingConsumer(createConsumer()), from \"#{modules}\""
+          end
+
+          # The application had an importmap before, or a bundler.
+          def of_another_way
+            "#{consumer} does not import from \"#{modules}\": --force writes it anew, and the page"
           end
         end
       end

@@ -50,6 +50,7 @@ module RAAF
             @ours = @generator.read(@consumer).include?(NOTE)
             return (take_back if @ours) if @generator.behavior == :revoke
             return if there?
+            return @generator.left("#{NAME} is missing in #{FILE}") unless @ours || consumer_is_written?
 
             @ours = true
             @generator.rewrite(FILE, add(text))
@@ -79,6 +80,11 @@ module RAAF
 
           def text
             @generator.read(FILE)
+          end
+
+          # One that stays as it is could not say whose the package is.
+          def consumer_is_written?
+            @generator.options[:force] || @generator.read(@consumer).empty?
           end
 
           def take_back
