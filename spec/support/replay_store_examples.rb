@@ -213,6 +213,89 @@ RSpec.shared_examples "a replay store" do
     end
   end
 
+  describe "streams of a key that have ended" do
+    it "are there for whoever asks for recent ones" do
+      store.begin(id, keys: [id])
+      store.begin("#{id}-2", keys: [id])
+      finish(store, id)
+      expect([store.streams_of(id), store.streams_of(id, recent: true)]).to eq([["#{id}-2"], [id, "#{id}-2"]])
+    end
+  end
+
+  describe "keys" do
+    it "stay known after the end and to the next attempt" do
+      store.begin(id, keys: ["user:1", "place: {\u00e4}"])
+      finish(store, id)
+      expect(store.keys_of(id)).to contain_exactly("user:1", "place: {\u00e4}")
+      store.begin(id, keys: ["session:2"])
+      expect(store.keys_of(id)).to contain_exactly("user:1", "place: {\u00e4}", "session:2")
+    end
+
+    it "can be added, but to nothing of which nothing is known" do
+      store.add_keys(id, ["place:#{id}"])
+      store.flush(LifecycleHelpers::PATIENCE)
+      expect([store.keys_of(id), store.state_of(id)]).to eq([[], nil])
+      store.begin(id)
+      store.add_keys(id, ["place:#{id}", "place:#{id}"])
+      store.flush(LifecycleHelpers::PATIENCE)
+      expect([store.keys_of(id), store.streams_of("place:#{id}")]).to eq([["place:#{id}"], [id]])
+    end
+
+    it "are kept up to a number" do
+      most = RAAF::Streaming::ReplayStore::MAX_KEYS
+      store.begin(id, keys: Array.new(most + 3) { |number| "#{id} #{number}" })
+      store.begin(id, keys: ["#{id} late", "#{id} 0"])
+      expect(store.keys_of(id)).to match_array(Array.new(most) { |number| "#{id} #{number}" })
+    end
+  end
+
+  describe "the state" do
+    it "is that of what was done last" do
+      expect(store.state_of(id)).to be_nil
+      store.begin(id)
+      expect(store.state_of(id)).to eq(:running)
+      finish(store, id)
+      expect(store.state_of(id)).to eq(:finished)
+      store.begin(id)
+      expect(store.state_of(id)).to eq(:running)
+      store.cancel(id)
+      expect(store.state_of(id)).to eq(:cancelled)
+      finish(store, id, attempt: 2)
+      expect(store.state_of(id)).to eq(:cancelled)
+    end
+
+    it "is running where the first that the store hears of is a frame" do
+      append(1, attempt: 2)
+      store.begin("#{id}-2") # renews the lease
+      expect(store.state_of(id)).to eq(:running)
+    end
+
+    it "is waiting until somebody begins" do
+      store.await(id, keys: [id])
+      expect([store.state_of(id), store.keys_of(id), store.streams_of(id)]).to eq([:waiting, [id], [id]])
+      expect(read).to have_attributes(attempt: 0, frames: [], finished?: false)
+      expect(store.begin(id, keys: [id])).to eq(1)
+      expect(store.state_of(id)).to eq(:running)
+    end
+
+    it "is waiting where a run is handed back, and another attempt follows" do
+      store.begin(id, owner: "a")
+      append(1)
+      store.await(id, attempt: 1)
+      expect([store.state_of(id), read.frames]).to eq([:waiting, [frame(1)]])
+      expect([store.begin(id, owner: "a"), store.state_of(id), read.frames]).to eq([2, :running, []])
+    end
+
+    it "is left as it is where a later attempt has begun, or has ended" do
+      store.begin(id)
+      store.await(id)
+      expect(store.state_of(id)).to eq(:running)
+      finish(store, id)
+      store.await(id, attempt: 1)
+      expect(store.state_of(id)).to eq(:finished)
+    end
+  end
+
   describe "stopping" do
     let(:reasons) { Queue.new }
 

@@ -86,6 +86,7 @@ module RAAF
           ->(value) { (value.is_a?(Symbol) || value.is_a?(String)) && !value.empty? }),
         Key.new(:retain_text, true, "true or false", BOOLEAN),
         Key.new(:max_text_bytes, 64 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
+        Key.new(:max_message_bytes, 32 * 1024, "a number of bytes from 1 up", COUNT),
         Key.new(:messages_per_minute_per_user, nil, "nil or a number of messages from 1 up", COUNT_OR_NONE),
         Key.new(:authorize, nil, "nil or something that responds to call",
           ->(value) { value.nil? || value.respond_to?(:call) }),
@@ -102,6 +103,8 @@ module RAAF
           ->(value) { value.nil? || (value.respond_to?(:messages) && value.respond_to?(:append)) }),
         Key.new(:replay_store, nil, "nil or a RAAF::Streaming::ReplayStore (or what has its methods)",
           ->(value) { value.nil? || ReplayStore::INTERFACE.all? { |method| value.respond_to?(method) } }),
+        Key.new(:memberships, nil, "nil or a RAAF::Streaming::Memberships (or what has its methods)",
+          ->(value) { value.nil? || Memberships::INTERFACE.all? { |method| value.respond_to?(method) } }),
         Key.new(:raw_events, false, "true or false", BOOLEAN),
         Key.new(:ca_file, nil, "nil or the path of a readable file",
           ->(value) {

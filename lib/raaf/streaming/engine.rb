@@ -3,6 +3,7 @@
 require "rails/engine"
 require_relative "rails/agent_service"
 require_relative "rails/broadcasting_service"
+require_relative "rails/channel_actions"
 require_relative "rails/departures"
 require_relative "rails/executor"
 require_relative "rails/log_subscriber"
@@ -45,6 +46,14 @@ module RAAF
         ActiveSupport.on_load(:action_cable) do
           require_relative "rails/broadcast_stamp"
           BroadcastStamp.install
+        end
+      end
+
+      # For ApplicationJob, which includes it.
+      initializer "raaf_streaming.agent_job" do
+        ActiveSupport.on_load(:active_job) { require_relative "rails/agent_job" }
+        ActiveSupport.on_load(:solid_queue) do
+          SolidQueue.on_worker_stop { JobShutdown.worker_stops(SolidQueue.shutdown_timeout) }
         end
       end
 

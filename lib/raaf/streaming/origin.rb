@@ -20,7 +20,9 @@ module RAAF
     # @api private
     class Origin
       KEY = :raaf_streaming_origin
-      private_constant :KEY
+      # Deliveries that are remembered: the last ones.
+      MAX_DELIVERIES = 16
+      private_constant :KEY, :MAX_DELIVERIES
 
       class << self
         # @return [Origin, nil] nil: nobody has said
@@ -67,8 +69,9 @@ module RAAF
         @user_id = user_id
         @attempt = attempt
         @owner = owner
-        @lock = Mutex.new # covers the number
+        @lock = Mutex.new # covers the rest
         @taken = 0
+        @deliveries = []
       end
 
       # @return [String, nil] the id of the next stream
@@ -77,6 +80,20 @@ module RAAF
         return stream_id if number == 1 || stream_id.nil?
 
         "#{stream_id}-#{number}"
+      end
+
+      # @param delivery [Delivery] of a stream that was begun for it
+      # @return [void]
+      def add(delivery)
+        @lock.synchronize do
+          @deliveries << delivery
+          @deliveries.shift if @deliveries.size > MAX_DELIVERIES
+        end
+      end
+
+      # @return [Array<Delivery>] of the streams that were begun for it, the last one last
+      def deliveries
+        @lock.synchronize { @deliveries.dup }
       end
 
       # @return [String] short

@@ -3,6 +3,7 @@
 require "securerandom"
 
 require_relative "replay_store/frame"
+require_relative "replay_store/lease"
 require_relative "replay_store/reading"
 require_relative "replay_store/watcher"
 
@@ -21,12 +22,14 @@ module RAAF
     # run still appends is refused. So of two runs of one job the frames are never mixed.
     #
     # *A reader* calls {#read} with the last number that it knows. Where that was dropped meanwhile, {Reading#gap?} says
-    # so, and {#checkpoint} has the text so far.
+    # so, and {#checkpoint} has the text so far. Whether more is to come, {#state_of} says: whoever runs streams renews
+    # the lease of its process meanwhile, so that a process that has crashed is noticed.
     #
-    # *A store that fails never fails a stream*: {#begin}, {#append}, {#finish}, {#watch} and {#unwatch} raise nothing
-    # for it; what could not be kept is counted ({#stats}) and logged once a minute. {#append} and {#finish} never wait
-    # for another process. What asks ({#read}, {#checkpoint}, {#finished?}, {#cancelled?}, {#streams_of}) and {#cancel}
-    # raise {Errors::StoreUnavailableError}: that nothing is known is no answer.
+    # *A store that fails never fails a stream*: {#begin}, {#await}, {#append}, {#add_keys}, {#finish}, {#watch} and
+    # {#unwatch} raise nothing for it; what could not be kept is counted ({#stats}) and logged once a minute. {#append},
+    # {#add_keys} and {#finish} never wait for another process. What asks ({#read}, {#checkpoint}, {#state_of},
+    # {#finished?}, {#cancelled?}, {#streams_of}, {#keys_of}) and {#cancel} raise {Errors::StoreUnavailableError}: that
+    # nothing is known is no answer.
     #
     # Every method may be called from any thread, and in forked children.
     #
@@ -57,10 +60,17 @@ module RAAF
       FINISHED_TTL = 600
       # Frames that one {#read} gives, unless another number is given.
       READ_LIMIT = 500
+      # Seconds after its last renewal for which a process counts as alive, unless another number is given.
+      LEASE_SECONDS = 10
+      # Seconds between two renewals, unless another number is given.
+      LEASE_INTERVAL = 2
+      # Keys of one stream; further ones are left out.
+      MAX_KEYS = 32
       # Bytes of an id, a place, an owner or a key.
       MAX_NAME_BYTES = 1024
       # What something has to have to be the setting `replay_store`.
-      INTERFACE = %i[begin append finish read checkpoint finished? cancel cancelled? streams_of watch unwatch].freeze
+      INTERFACE = %i[begin await append add_keys finish read checkpoint state_of finished? cancel cancelled? streams_of
+        keys_of watch unwatch].freeze
 
       # @return [Integer]
       attr_reader :max_frames
@@ -72,6 +82,10 @@ module RAAF
       attr_reader :live_ttl
       # @return [Numeric] seconds
       attr_reader :finished_ttl
+      # @return [Numeric] seconds
+      attr_reader :lease_seconds
+      # @return [Numeric] seconds
+      attr_reader :lease_interval
 
       # @param value [#to_s]
       # @param what [String] for the message
@@ -90,30 +104,56 @@ module RAAF
       # @param max_text_bytes [Integer] of text; a longer one has no checkpoint
       # @param live_ttl [Numeric] seconds for which a stream is kept after {#begin} and its last frame
       # @param finished_ttl [Numeric] seconds for which a stream is kept after {#finish}
+      # @param lease_seconds [Numeric] seconds after its last renewal for which a process counts as alive
+      # @param lease_interval [Numeric] seconds between two renewals; a fraction of lease_seconds
       # @raise [ArgumentError] for a wrong number
       def initialize(max_frames: MAX_FRAMES, max_bytes: MAX_BYTES, max_text_bytes: MAX_TEXT_BYTES, live_ttl: LIVE_TTL,
-        finished_ttl: FINISHED_TTL)
+        finished_ttl: FINISHED_TTL, lease_seconds: LEASE_SECONDS, lease_interval: LEASE_INTERVAL)
         @max_frames = count("max_frames", max_frames)
         @max_bytes = count("max_bytes", max_bytes)
         @max_text_bytes = count("max_text_bytes", max_text_bytes)
         @live_ttl = seconds("live_ttl", live_ttl)
         @finished_ttl = seconds("finished_ttl", finished_ttl)
+        @lease_seconds = seconds("lease_seconds", lease_seconds)
+        @lease_interval = seconds("lease_interval", lease_interval)
       end
 
-      # Begins an attempt at a stream. What an older attempt had appended is dropped, and whoever watches that is told
-      # `:superseded`; that the stream was cancelled stays known.
+      # Begins an attempt at a stream, which this process runs. What an older attempt had appended is dropped, and
+      # whoever watches that is told `:superseded`; that the stream was cancelled stays known, and so do its keys.
       #
       # Whether a job that runs again is to do so, it finds out before: {#finished?}, {#cancelled?}.
       #
       # @param stream_id [String]
       # @param owner [String] this run, by a name that no other run of the same job has: who asks again gets the same
       #   attempt
-      # @param keys [Array<String>] by which {#streams_of} finds it, such as a session's or a user's
+      # @param keys [Array<String>] by which {#streams_of} finds it, and which say whose it is ({#keys_of}); those of
+      #   this gem are `user:<id>`, `session:<id>`, `request:<id>` and `place:<name>`
       # @param at_least [Integer] the lowest number for the attempt: how often the job has been run, as far as is known,
       #   this time included. So that where the store fails, or has lost everything, the number is higher than before
       # @return [Integer] the attempt, from 1; where the store fails, at_least
       def begin(stream_id, owner: SecureRandom.uuid, keys: [], at_least: 1)
         raise NotImplementedError, "#{self.class} has no begin"
+      end
+
+      # Nobody runs the stream now, but somebody will: a job that waits in a queue, or that goes back there. Until an
+      # attempt begins its state is `:waiting`. Where one has begun since `attempt`, or that one has come to its end,
+      # this does nothing.
+      #
+      # @param stream_id [String]
+      # @param attempt [Integer] the one that was made last; 0: none
+      # @param keys [Array<String>] as for {#begin}
+      # @return [void]
+      def await(stream_id, attempt: 0, keys: [])
+        raise NotImplementedError, "#{self.class} has no await"
+      end
+
+      # Further keys of a stream that has begun: places that it is sent to. Nothing where nothing is known of it.
+      #
+      # @param stream_id [String]
+      # @param keys [Array<String>] as for {#begin}
+      # @return [void]
+      def add_keys(stream_id, keys)
+        raise NotImplementedError, "#{self.class} has no add_keys"
       end
 
       # Keeps a frame, as long as there is room. One of an older attempt is refused, as is one after the end of its
@@ -159,6 +199,15 @@ module RAAF
       end
 
       # @param stream_id [String]
+      # @return [Symbol, nil] :finished; :cancelled (somebody wants it to stop; also when it has stopped); :waiting (see
+      #   {#await}); :running; :abandoned (it has begun and not ended, and the process that ran it is gone); nil:
+      #   nothing is known of it
+      # @raise [Errors::StoreUnavailableError]
+      def state_of(stream_id)
+        raise NotImplementedError, "#{self.class} has no state_of"
+      end
+
+      # @param stream_id [String]
       # @return [Boolean] false also where nothing is known of it
       # @raise [Errors::StoreUnavailableError]
       def finished?(stream_id)
@@ -183,10 +232,20 @@ module RAAF
       end
 
       # @param key [String] as given to {#begin}
-      # @return [Array<String>] the ids of the streams that have begun and not come to an end, oldest first
+      # @param recent [Boolean] whether those too that have come to their end and are still kept
+      # @return [Array<String>] the ids of the streams that have begun, or wait, and not come to an end, oldest first
       # @raise [Errors::StoreUnavailableError]
-      def streams_of(key)
+      def streams_of(key, recent: false)
         raise NotImplementedError, "#{self.class} has no streams_of"
+      end
+
+      # Whose a stream is, also when it has come to its end.
+      #
+      # @param stream_id [String]
+      # @return [Array<String>] all that were given for it, in no order; none where nothing is known of it
+      # @raise [Errors::StoreUnavailableError]
+      def keys_of(stream_id)
+        raise NotImplementedError, "#{self.class} has no keys_of"
       end
 
       # Has the block called once, when the stream is cancelled or its attempt superseded: soon, on any thread. It must
@@ -243,6 +302,10 @@ module RAAF
           value <= ConfigurationKeys::MAX_SECONDS
 
         raise ArgumentError, "#{name} must be a number of seconds above 0, not #{value.inspect}"
+      end
+
+      def check_keys(keys)
+        keys.map { |key| ReplayStore.name_of(key, "key") }
       end
 
       def check_frame(frame)

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "carried"
 require_relative "chunk"
 require_relative "delivery"
 require_relative "dispatcher"
@@ -60,6 +61,7 @@ module RAAF
       def initialize(run)
         @run = run
         @live = LiveRun.new(run.context, run.config)
+        @live.belongs_to(self) if run.context.origin
         @lock = Mutex.new # covers the rest, but for native streams, which have their own
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken
@@ -75,6 +77,7 @@ module RAAF
         @reported = false
         @started_at = nil
         @delivery = nil # made when it is asked for
+        @carried = Carried.take # for what runs on other threads than the caller's
         @native = run.prepare
       end
 
@@ -161,7 +164,7 @@ module RAAF
               raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
             end
 
-            attach_callback(types, delivering(block))
+            attach_callback(types, carrying(delivering(block)))
           end
         end
         self
@@ -255,17 +258,7 @@ module RAAF
       # @return [Boolean] whether there is more to do
       # @api private
       def dispatch(most, seconds)
-        through = false
-        state = run_callbacks(most, seconds)
-        through = true
-        state == :more
-      rescue *FAILURES => e
-        through = true
-        fail_callbacks(e)
-        false
-      ensure
-        # A killed thread. The stream must not stay without an end.
-        fail_callbacks(Errors::CancelledError.new("the thread that ran the callbacks was ended")) unless through
+        Carried.within(@carried) { serve_callbacks(most, seconds) }
       end
 
       # @return [Boolean] whether the dispatcher has nothing more to do for it
@@ -323,7 +316,26 @@ module RAAF
       def delivering(block)
         return block unless Delivery.kept?
 
-        Delivery.around(@delivery ||= Delivery.new(self, @run.context.attempt), block)
+        Delivery.around(delivery, block)
+      end
+
+      def delivery
+        @delivery ||= Delivery.new(self, @run.context.attempt).tap { |made| @run.context.origin&.add(made) }
+      end
+
+      # With what holds where the callback is given, where that is something else than held where the stream began.
+      def carrying(block)
+        carried = Carried.take
+        return block if carried.nil? || carried == @carried
+
+        ->(chunk) { carried.within { block.call(chunk) } }
+      end
+
+      # What the stream's tools run with.
+      def carried_by_tools
+        return @carried unless Delivery.kept?
+
+        Carried.within(@carried) { Carried.take(delivery) }
       end
 
       # ---- taking chunks on the caller's thread ----
@@ -493,6 +505,20 @@ module RAAF
       def heard
         @unheard = false
         @ended.broadcast
+      end
+
+      def serve_callbacks(most, seconds)
+        through = false
+        state = run_callbacks(most, seconds)
+        through = true
+        state == :more
+      rescue *FAILURES => e
+        through = true
+        fail_callbacks(e)
+        false
+      ensure
+        # A killed thread. The stream must not stay without an end.
+        fail_callbacks(Errors::CancelledError.new("the thread that ran the callbacks was ended")) unless through
       end
 
       def run_callbacks(most, seconds)

@@ -14,11 +14,12 @@ RSpec.describe RAAF::Streaming::Configuration do
       stale_connection_timeout: 300, max_retries: 2, retry_delay: 0.5,
       max_retry_delay: 60, async_chunk_processing: true, chunk_processing_queue: :streaming_chunks, retain_text: true,
       max_text_bytes: 67_108_864,
+      max_message_bytes: 32_768,
       messages_per_minute_per_user: nil, authorize: nil, finish_grace: 1, queue_max_items: 1024,
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
       raw_events: false, tool_timeout: 60, max_turns: nil, token_budget: nil,
       conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true, partial_arguments: false,
-      disconnect_grace: 30, replay_store: nil, analytics: true
+      disconnect_grace: 30, replay_store: nil, memberships: nil, analytics: true
     )
   end
 
@@ -43,6 +44,7 @@ RSpec.describe RAAF::Streaming::Configuration do
     chunk_processing_queue: [[:low, "low"], [nil, "", 1]],
     retain_text: [[true, false], ["yes"]],
     max_text_bytes: [[1], [0, nil]],
+    max_message_bytes: [[1], [0, nil]],
     messages_per_minute_per_user: [[nil, 20], [0]],
     authorize: [[nil, -> { true }], [true]],
     finish_grace: [[0, 1, 0.25], [-1, nil]],
@@ -61,7 +63,8 @@ RSpec.describe RAAF::Streaming::Configuration do
     context_in_instructions: [[true, false], [nil]],
     partial_arguments: [[true, false], [nil, :live]],
     disconnect_grace: [[0, 30, 0.5], [-1, nil]],
-    replay_store: [[nil, RAAF::Streaming::ReplayStore::MemoryStore.new], [1, "redis://127.0.0.1", Object.new]]
+    replay_store: [[nil, RAAF::Streaming::ReplayStore::MemoryStore.new], [1, "redis://127.0.0.1", Object.new]],
+    memberships: [[nil, RAAF::Streaming::Memberships::MemoryStore.new], [1, "memory", Object.new]]
   }.each do |name, (good, bad)|
     good.each do |value|
       it "takes #{value.inspect} as #{name}" do

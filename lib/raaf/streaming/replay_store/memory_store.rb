@@ -4,7 +4,7 @@ module RAAF
   module Streaming
     class ReplayStore
       # Keeps frames in the memory of the process: for one process, or where all of a user's requests come to the same
-      # one. It never fails. A forked child goes on with a copy.
+      # one. It never fails. A forked child goes on with a copy, in which nobody runs its parent's streams.
       #
       # Of too many streams, or too many bytes, those are dropped first that have come to their end, then those that
       # have been left alone longest.
@@ -17,8 +17,8 @@ module RAAF
         # What is kept of a place. whole: whether the text is.
         Place = Struct.new(:frames, :bytes, :last, :text, :whole)
 
-        # What is kept of a stream.
-        Record = Struct.new(:attempt, :owner, :keys, :places, :finished, :cancelled, :expires_at)
+        # What is kept of a stream. pid: of the process that runs it; nil: none.
+        Record = Struct.new(:attempt, :owner, :keys, :places, :finished, :cancelled, :waiting, :pid, :expires_at)
         private_constant :Place, :Record
 
         # @param max_streams [Integer]
@@ -44,11 +44,32 @@ module RAAF
         def begin(stream_id, owner: SecureRandom.uuid, keys: [], at_least: 1)
           id = id_of(stream_id)
           owner = ReplayStore.name_of(owner, "owner")
-          keys = keys.map { |key| ReplayStore.name_of(key, "key") }
+          keys = check_keys(keys)
           count("at_least", at_least)
           attempt = @lock.synchronize { begin_record(touch(id), owner, keys, at_least).tap { make_room } }
           @watcher.supersede(id, attempt)
           attempt
+        end
+
+        # (see ReplayStore#await)
+        def await(stream_id, attempt: 0, keys: [])
+          id = id_of(stream_id)
+          keys = check_keys(keys)
+          count("attempt", attempt, 0)
+          @lock.synchronize do
+            record = touch(id)
+            add(record, keys)
+            record.waiting, record.pid = true, nil if record.attempt <= attempt && !record.finished
+            make_room
+          end
+          nil
+        end
+
+        # (see ReplayStore#add_keys)
+        def add_keys(stream_id, keys)
+          keys = check_keys(keys)
+          @lock.synchronize { find(id_of(stream_id))&.then { |record| add(record, keys) } }
+          nil
         end
 
         # (see ReplayStore#append)
@@ -106,6 +127,11 @@ module RAAF
           end
         end
 
+        # (see ReplayStore#state_of)
+        def state_of(stream_id)
+          @lock.synchronize { find(id_of(stream_id))&.then { |record| state(record) } }
+        end
+
         # (see ReplayStore#finished?)
         def finished?(stream_id)
           @lock.synchronize { find(id_of(stream_id))&.finished || false }
@@ -130,13 +156,18 @@ module RAAF
         end
 
         # (see ReplayStore#streams_of)
-        def streams_of(key)
+        def streams_of(key, recent: false)
           key = ReplayStore.name_of(key, "key")
           @lock.synchronize do
             forget_expired
-            live = @records.select { |_, record| record.keys.key?(key) && !record.finished }
-            live.sort_by { |_, record| record.keys[key] }.map(&:first)
+            found = @records.select { |_, record| record.keys.key?(key) && (recent || !record.finished) }
+            found.sort_by { |_, record| record.keys[key] }.map(&:first)
           end
+        end
+
+        # (see ReplayStore#keys_of)
+        def keys_of(stream_id)
+          @lock.synchronize { find(id_of(stream_id))&.keys&.keys || [] }
         end
 
         # (see ReplayStore#watch)
@@ -188,7 +219,7 @@ module RAAF
 
         # @return [Record] which is kept from now on for its full time
         def touch(id)
-          record = find(id) || Record.new(0, nil, {}, {}, false, false)
+          record = find(id) || Record.new(0, nil, {}, {}, false, false, false)
           @records.delete(id)
           record.expires_at = @clock.call + (record.finished ? finished_ttl : live_ttl)
           @records[id] = record
@@ -221,12 +252,26 @@ module RAAF
         end
 
         def begin_record(record, owner, keys, at_least)
-          keys.each { |key| record.keys[key] ||= (@begun += 1) }
-          return record.attempt if record.owner == owner && record.attempt >= at_least
+          add(record, keys)
+          return record.attempt if record.owner == owner && record.attempt >= at_least && !record.waiting
 
           start_over(record, [record.attempt + 1, at_least].max)
           record.owner = owner
           record.attempt
+        end
+
+        def add(record, keys)
+          keys.each do |key|
+            record.keys[key] ||= (@begun += 1) if record.keys.key?(key) || record.keys.size < MAX_KEYS
+          end
+        end
+
+        def state(record)
+          return :cancelled if record.cancelled
+          return :finished if record.finished
+          return :waiting if record.waiting
+
+          (record.pid == Process.pid) ? :running : :abandoned
         end
 
         def start_over(record, attempt)
@@ -235,6 +280,8 @@ module RAAF
           record.attempt = attempt
           record.owner = nil
           record.finished = false
+          record.waiting = false
+          record.pid = Process.pid
         end
 
         def keep(record, frame)

@@ -8,8 +8,9 @@ module RAAF
       # What {RedisStore} has Redis do in one step. Each script comes to the same when it is run again with the same
       # arguments, since a client may repeat a command whose answer was lost.
       #
-      # A stream is a Hash, KEYS[1]: attempt, owner, finished, cancelled, places (how many) and, for each place, last
-      # (number), bytes (of the frames) and size (bytes of the text; -1: it is not whole). For each place there are a
+      # A stream is a Hash, KEYS[1]: attempt, owner, process (that runs it, or nothing), waiting, finished, cancelled,
+      # places (how many), key:<key> for each key, keys (how many) and, for each place, last (number), bytes (of the
+      # frames) and size (bytes of the text; -1: it is not whole). For each place there are a
       # Redis stream, whose ids are attempt-seq and which holds only frames of the attempt, and the text as a String.
       # Any of them may be gone before the others (evicted, expired).
       #
@@ -36,32 +37,67 @@ module RAAF
               redis.call("DEL", frames_of(place), text_of(place))
               redis.call("HDEL", meta, "last:" .. place, "bytes:" .. place, "size:" .. place)
             end
-            redis.call("HDEL", meta, "owner", "finished", "places")
+            redis.call("HDEL", meta, "owner", "finished", "places", "waiting", "process")
             redis.call("HSET", meta, "attempt", number)
+          end
+          local function add_keys(first, most)
+            for i = first, #ARGV do
+              local known = tonumber(redis.call("HGET", meta, "keys") or "0")
+              if known < most and redis.call("HSETNX", meta, "key:" .. ARGV[i], 1) == 1 then
+                redis.call("HINCRBY", meta, "keys", 1)
+              end
+            end
           end
         LUA
 
-        # owner, the lowest attempt, milliseconds to live; gives the attempt, and 1 where it is a new one
+        # owner, the lowest attempt, milliseconds to live, process, the most keys, keys; gives the attempt, and 1 where
+        # it is a new one
         BEGIN_ATTEMPT = RedisConnection::Script.new(<<~LUA)
           #{COMMON}
           local current, least = attempt(), tonumber(ARGV[2])
-          if redis.call("HGET", meta, "owner") == ARGV[1] and current >= least then return {current, 0} end
+          add_keys(6, tonumber(ARGV[5]))
+          local same = redis.call("HGET", meta, "owner") == ARGV[1] and redis.call("HEXISTS", meta, "waiting") == 0
+          if same and current >= least then return {current, 0} end
           local number = math.max(current + 1, least)
           start_over(number)
-          redis.call("HSET", meta, "owner", ARGV[1])
+          redis.call("HSET", meta, "owner", ARGV[1], "process", ARGV[4])
           redis.call("PEXPIRE", meta, ARGV[3])
           return {number, 1}
         LUA
 
+        # attempt, milliseconds to live, the most keys, keys
+        AWAIT = RedisConnection::Script.new(<<~LUA)
+          #{COMMON}
+          local finished = redis.call("HEXISTS", meta, "finished")
+          redis.call("HSETNX", meta, "attempt", 0)
+          add_keys(4, tonumber(ARGV[3]))
+          if attempt() <= tonumber(ARGV[1]) and finished == 0 then
+            redis.call("HSET", meta, "waiting", 1)
+            redis.call("HDEL", meta, "process")
+          end
+          if finished == 0 or redis.call("PTTL", meta) < 0 then redis.call("PEXPIRE", meta, ARGV[2]) end
+          return 1
+        LUA
+
+        # the most keys, keys
+        ADD_KEYS = RedisConnection::Script.new(<<~LUA)
+          #{COMMON}
+          if redis.call("EXISTS", meta) == 1 then add_keys(2, tonumber(ARGV[1])) end
+          return 1
+        LUA
+
         # place, attempt, seq, data, delta, terminal (1 or 0), reset (1 or 0), the most frames, bytes, bytes of text and
-        # places, milliseconds to live; gives the attempt there is, and 1: kept, 0: refused
+        # places, milliseconds to live, process; gives the attempt there is, and 1: kept, 0: refused
         APPEND = RedisConnection::Script.new(<<~LUA)
           #{COMMON}
           local place, number, seq = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
           local frames, text = frames_of(place), text_of(place)
           local current = attempt()
           if number < current then return {current, 0} end
-          if number > current then start_over(ARGV[2]) end
+          if number > current then
+            start_over(ARGV[2])
+            redis.call("HSET", meta, "process", ARGV[13])
+          end
           if redis.call("HEXISTS", meta, "finished") == 1 then return {number, 0} end
 
           local last = tonumber(redis.call("HGET", meta, "last:" .. place) or "0")

@@ -36,6 +36,11 @@ module RAAF
         LIST_TTL = 86_400
         # Streams whose attempt is not sure that are remembered.
         MAX_UNSURE = 1000
+        # What the queue has Redis do.
+        WRITING = [RedisScripts::APPEND, RedisScripts::FINISH, RedisScripts::ADD_KEYS, RedisScripts::LIST].freeze
+        # Fields of a stream.
+        STATE = %w[attempt finished cancelled waiting process].freeze
+        private_constant :WRITING, :STATE
 
         # @param client [#call, #with] a Redis (of the gem redis), a RedisClient, or a ConnectionPool of either
         # @param prefix [String] of the keys
@@ -52,6 +57,7 @@ module RAAF
           @watcher = Watcher.new(seconds("poll", poll), method(:look))
           @writer = Writer.new(max_items: count("max_queued", max_queued),
             max_bytes: count("max_queued_bytes", max_queued_bytes), write: method(:write))
+          @lease = Lease.new(lease_interval, ->(process) { @redis.call(*renewal(process)) })
           @lock = Mutex.new # covers the rest, but for @token, which is the poll's
           @counts = {appended: 0, refused: 0}
           @unsure = {} # streams that may have got another attempt than begin has given
@@ -61,11 +67,31 @@ module RAAF
         def begin(stream_id, owner: SecureRandom.uuid, keys: [], at_least: 1)
           id = id_of(stream_id)
           owner = ReplayStore.name_of(owner, "owner")
-          keys = keys.map { |key| ReplayStore.name_of(key, "key") }
+          keys = check_keys(keys)
           count("at_least", at_least)
-          attempt = begin_in_redis(id, owner, at_least) or return at_least
-          keys.each { |key| list(key, id) }
+          @lease.hold(id)
+          attempt = begin_in_redis(id, owner, at_least, keys) or return at_least
+          best_effort { list(id, keys) }
           attempt
+        end
+
+        # (see ReplayStore#await)
+        def await(stream_id, attempt: 0, keys: [])
+          id = id_of(stream_id)
+          keys = check_keys(keys)
+          count("attempt", attempt, 0)
+          @lease.release(id)
+          best_effort do
+            run(RedisScripts::AWAIT, id, attempt, milliseconds(live_ttl), MAX_KEYS, *keys)
+            list(id, keys)
+          end
+        end
+
+        # (see ReplayStore#add_keys)
+        def add_keys(stream_id, keys)
+          keys = check_keys(keys)
+          @writer.push([:add_keys, id_of(stream_id), keys], keys.sum(&:bytesize)) if keys.any?
+          nil
         end
 
         # (see ReplayStore#append)
@@ -78,6 +104,7 @@ module RAAF
         def finish(stream_id, attempt: 1)
           id = id_of(stream_id)
           @watcher.finish(id, count("attempt", attempt))
+          @lease.release(id)
           @lock.synchronize { @unsure.delete(id) }
           @writer.push([:finish, id, attempt], 0)
         end
@@ -98,6 +125,17 @@ module RAAF
 
           Checkpoint.new(place: place, attempt: attempt.to_i, seq: last.to_i, text: utf8(text),
             finished: yes?(finished))
+        end
+
+        # (see ReplayStore#state_of)
+        def state_of(stream_id)
+          key = key_of(id_of(stream_id))
+          attempt, finished, cancelled, waiting, process = ask { @redis.call("HMGET", key, *STATE) }
+          return :cancelled if yes?(cancelled)
+          return :finished if yes?(finished)
+          return :waiting if yes?(waiting)
+
+          (alive?(process) ? :running : :abandoned) if attempt
         end
 
         # (see ReplayStore#finished?)
@@ -123,10 +161,16 @@ module RAAF
         end
 
         # (see ReplayStore#streams_of)
-        def streams_of(key)
+        def streams_of(key, recent: false)
           ids = ask { @redis.call("ZRANGE", list_of(ReplayStore.name_of(key, "key")), 0, -1) }.map { |id| utf8(id) }
           states = ask { @redis.pipelined(ids.map { |id| ["HMGET", key_of(id), "attempt", "finished"] }) }
-          ids.zip(states).filter_map { |id, (attempt, finished)| id if attempt && !yes?(finished) }
+          ids.zip(states).filter_map { |id, (attempt, finished)| id if attempt && (recent || !yes?(finished)) }
+        end
+
+        # (see ReplayStore#keys_of)
+        def keys_of(stream_id)
+          fields = ask { @redis.call("HKEYS", key_of(id_of(stream_id))) }.map { |field| utf8(field) }
+          fields.filter_map { |field| field.delete_prefix("key:") if field.start_with?("key:") }
         end
 
         # (see ReplayStore#watch)
@@ -199,8 +243,11 @@ module RAAF
         end
 
         # @return [Integer, nil] nil: it has failed
-        def begin_in_redis(id, owner, at_least)
-          attempt, fresh = run(RedisScripts::BEGIN_ATTEMPT, id, owner, at_least, milliseconds(live_ttl))
+        def begin_in_redis(id, owner, at_least, keys)
+          process = @lease.process
+          arguments = [owner, at_least, milliseconds(live_ttl), process, MAX_KEYS, *keys]
+          commands = [renewal(process), RedisScripts::BEGIN_ATTEMPT.command([key_of(id)], arguments)]
+          _, (attempt, fresh) = ask { @redis.knowing([RedisScripts::BEGIN_ATTEMPT]) { @redis.pipelined(commands) } }
           @lock.synchronize { @unsure.delete(id) }
           @watcher.supersede(id, attempt)
           best_effort { announce } if fresh == 1 && attempt > 1
@@ -211,14 +258,33 @@ module RAAF
           nil
         end
 
-        def list(key, id)
-          best_effort { @redis.run(RedisScripts::LIST, [list_of(key)], [id, MAX_LISTED, milliseconds(LIST_TTL)]) }
+        def list(id, keys)
+          commands = keys.map { |key| list_command(key, id) }
+          @redis.knowing([RedisScripts::LIST]) { @redis.pipelined(commands) }
+        end
+
+        def list_command(key, id)
+          RedisScripts::LIST.command([list_of(key)], [id, MAX_LISTED, milliseconds(LIST_TTL)])
+        end
+
+        def lease_of(process)
+          "#{@prefix}lease:#{process}"
+        end
+
+        def renewal(process)
+          ["SET", lease_of(process), "1", "PX", milliseconds(lease_seconds)]
+        end
+
+        def alive?(process)
+          process && ask { @redis.call("EXISTS", lease_of(process)) } == 1
         end
 
         def best_effort
           yield
+          nil
         rescue => e
           Streaming.logger.warn("the replay store's Redis failed (#{e.class}: #{Secrets.redact(e.message)})")
+          nil
         end
 
         # Whether Redis has begun the attempt before it failed, nobody knows. So that there is a higher number is no
@@ -237,8 +303,10 @@ module RAAF
         # On a thread of the writer's.
         def write(items)
           commands = items.map { |item| command_of(item) }
-          scripts = [RedisScripts::APPEND, RedisScripts::FINISH]
-          answers = @redis.knowing(scripts) { @redis.pipelined(commands) }
+          lists = items.select { |(kind)| kind == :add_keys }.flat_map do |(_, id, keys)|
+            keys.map { |key| list_command(key, id) }
+          end
+          answers = @redis.knowing(WRITING) { @redis.pipelined(commands + lists) }
           items.zip(answers) { |(kind, id), (attempt, kept)| note(kind, id, attempt, kept == 1) }
         end
 
@@ -246,13 +314,16 @@ module RAAF
           kind, id, what = item
           keys = [key_of(id)]
           return RedisScripts::FINISH.command(keys, [what, milliseconds(finished_ttl)]) if kind == :finish
+          return RedisScripts::ADD_KEYS.command(keys, [MAX_KEYS, *what]) if kind == :add_keys
 
           RedisScripts::APPEND.command(keys, [what.place, what.attempt, what.seq, what.data, what.delta,
             what.terminal? ? 1 : 0, what.reset? ? 1 : 0, max_frames, max_bytes, max_text_bytes, MAX_PLACES,
-            milliseconds(live_ttl)])
+            milliseconds(live_ttl), @lease.process])
         end
 
         def note(kind, id, attempt, kept)
+          return if kind == :add_keys
+
           @lock.synchronize { @counts[kept ? :appended : :refused] += 1 } if kind == :append
           @watcher.supersede(id, attempt) if sure?(id)
         end

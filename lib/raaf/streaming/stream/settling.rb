@@ -122,7 +122,7 @@ module RAAF
         def begin_tools(turn, seq)
           @seq = seq
           run_tools(turn)
-          turn.start { Dispatcher.poke(native) if @callbacks } unless interrupted?
+          turn.start(carried_by_tools) { Dispatcher.poke(native) if @callbacks } unless interrupted?
           nil
         end
 

@@ -7,7 +7,20 @@ RSpec.describe RAAF::Streaming::ReplayStore::MemoryStore do
 
   it_behaves_like "a replay store"
 
+  include LifecycleForks
   include ReplayStores
+
+  it "knows in a child that nobody there runs its parent's streams" do
+    store = make_store
+    %w[running ended].each { |id| store.begin(id) }
+    store.finish("ended")
+    states = in_child do
+      store.begin("child's")
+      ["running", "ended", "child's"].map { |id| store.state_of(id) }
+    end
+    expect(states).to eq(%i[abandoned finished running])
+    expect(store.state_of("running")).to eq(:running)
+  end
 
   describe "with a clock" do
     let(:clock) { Struct.new(:now) { alias_method :call, :now }.new(1000.0) }

@@ -20,8 +20,9 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
     Redis.new(url: server.url, timeout: LifecycleHelpers::PATIENCE, reconnect_attempts: 0, **options)
   end
 
-  def make_store(poll: 0.005, at: server, **options)
-    described_class.new(client(at), poll: poll, **options)
+  # The lease lasts for the example: streams that are never finished are not to be heard of after it.
+  def make_store(poll: 0.005, at: server, lease_seconds: 600, lease_interval: 300, **options)
+    described_class.new(client(at), poll: poll, lease_seconds: lease_seconds, lease_interval: lease_interval, **options)
   end
 
   def calls_of(command)
@@ -56,6 +57,74 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
       expect(read_of(store, id, after: 1).frames).to eq([frame(2)])
       expect(store.checkpoint(id, place: "a").text).to eq("1 2 ")
       expect([store.begin(id, keys: [id]), store.streams_of(id), store.cancel(id)]).to eq([2, [id], true])
+    end
+  end
+
+  describe "the lease of a process" do
+    let(:store) { make_store(**times) }
+    let(:times) { {lease_seconds: 1, lease_interval: 0.05, prefix: "lease#{id}:"} }
+
+    after { 3.times { |number| store.finish((number > 1) ? "#{id}-#{number}" : id) } }
+
+    def until_it_is(state)
+      eventually { store.state_of(id) == state }
+    end
+
+    it "ends when the process crashes, and what it ran is abandoned" do
+      reader, writer = IO.pipe
+      child = fork do
+        make_store(**times).begin(id)
+        writer.write("begun")
+        sleep
+      end
+      reader.read(5)
+      expect(store.state_of(id)).to eq(:running)
+      Process.kill(:KILL, child)
+      Process.wait(child)
+      until_it_is(:abandoned)
+      expect(store.begin(id)).to eq(2)
+      expect(store.state_of(id)).to eq(:running)
+    end
+
+    it "is renewed while a stream runs, in a child by itself" do
+      store.begin(id)
+      before = calls_of("set")
+      eventually { calls_of("set") > before + 3 }
+      expect(store.state_of(id)).to eq(:running)
+      expect(in_child { store.begin("#{id}-2") && store.state_of(id) }).to eq(:running)
+      finish(store, id)
+      eventually { store.state_of("#{id}-2") == :abandoned } # its process is gone
+    end
+
+    it "is not renewed by a process that runs nothing" do
+      store.begin(id)
+      append_to(store, id, 1)
+      store.await(id, attempt: 1)
+      redis = client(server)
+      eventually { redis.keys("lease#{id}:lease:*").empty? }
+      expect(store.state_of(id)).to eq(:waiting)
+    end
+
+    it "is told again where Redis was away" do
+      other = RedisServer.new
+      store = make_store(at: other, **times)
+      without_log do
+        store.begin(id)
+        other.stop(:KILL)
+        append_to_nobody(store)
+        other.start
+        store.append(id, frame(2))
+        eventually { store.state_of(id) == :running }
+        store.finish(id)
+        store.flush(LifecycleHelpers::PATIENCE)
+      end
+    ensure
+      other&.stop
+    end
+
+    def append_to_nobody(store)
+      store.append(id, frame(1))
+      expect(store.flush(0.01)).to be(false)
     end
   end
 

@@ -4,6 +4,7 @@ require "rails/generators/base"
 require_relative "cable_notes"
 require_relative "configuration_notes"
 require_relative "javascript"
+require_relative "jobs"
 require_relative "owned_files"
 
 module RAAF
@@ -38,6 +39,12 @@ module RAAF
     include RAAF::Streaming::UserConnection
         RUBY
 
+        # What a channel gets.
+        INCLUDED_IN_CHANNEL = <<-RUBY
+    # Makes answers resumable and stoppable, in every channel: see RAAF::Streaming::ChannelActions.
+    include RAAF::Streaming::ChannelActions
+        RUBY
+
         # What the model User gets, where it is asked for.
         SAFE_USER = <<-RUBY
   # What others may see of a user: broadcasts carry users as JSON, and without this every column.
@@ -63,7 +70,10 @@ module RAAF
         #
         # @return [void]
         def create_channel
-          own_file "application_cable_channel.rb.tt", "app/channels/application_cable/channel.rb"
+          path = "app/channels/application_cable/channel.rb"
+          return own_file("application_cable_channel.rb.tt", path) if ours_or_absent?(path)
+
+          inject_into_class path, "Channel", INCLUDED_IN_CHANNEL
         end
 
         # Who is at the other end.
@@ -91,6 +101,13 @@ module RAAF
           else
             left "app/services/agent_service.rb is yours: have it inherit from RAAF::Streaming::AgentService"
           end
+        end
+
+        # What jobs inherit, and who takes them.
+        #
+        # @return [void]
+        def create_jobs
+          Jobs.new(self).install
         end
 
         # consumer.js, and how the browser finds it.
@@ -189,8 +206,8 @@ module RAAF
         end
 
         def remove_our_folders
-          remove_empty_folders("app/services", "app/views/streaming_chat", "app/channels/application_cable",
-            "app/channels")
+          remove_empty_folders("app/services", "app/jobs", "app/views/streaming_chat",
+            "app/channels/application_cable", "app/channels")
         end
       end
     end
