@@ -10,6 +10,9 @@ require_relative "rails/user_connection"
 
 module RAAF
   module Streaming
+    # Loaded when a browser subscribes to it, or a class inherits it: Action Cable is there then.
+    autoload :SessionChannel, "#{__dir__}/rails/session_channel"
+
     # The gem inside a Rails application. It is loaded where Rails is loaded first, as it is by the Gemfile of an
     # application; a program that loads this gem first calls `require "raaf/streaming/engine"` afterwards.
     #
@@ -19,6 +22,8 @@ module RAAF
     # - Each stream leaves one line in the log, by {LogSubscriber}.
     # - API keys are kept out of the parameters in the log.
     # - Hashes that are broadcast from a stream's block are numbered, by {BroadcastStamp}.
+    # - In development and in tests the log says where a broadcast shows browsers too much of a record, by
+    #   {BroadcastDoctor}.
     # - In the test environment RAAF.provider is a {Testing::MockProvider}, unless the application has set another one.
     class Engine < ::Rails::Engine
       engine_name "raaf_streaming"
@@ -45,6 +50,16 @@ module RAAF
         ActiveSupport.on_load(:action_cable) do
           require_relative "rails/broadcast_stamp"
           BroadcastStamp.install
+        end
+      end
+
+      # Where somebody looks at the log: it says what of a record goes to browsers.
+      initializer "raaf_streaming.broadcast_doctor" do
+        next unless ::Rails.env.local?
+
+        ActiveSupport.on_load(:action_cable) do
+          require_relative "rails/broadcast_doctor"
+          BroadcastDoctor.install
         end
       end
 
