@@ -3,6 +3,7 @@
 require "rails/engine"
 require_relative "rails/agent_service"
 require_relative "rails/broadcasting_service"
+require_relative "rails/channel_actions"
 require_relative "rails/departures"
 require_relative "rails/executor"
 require_relative "rails/log_subscriber"

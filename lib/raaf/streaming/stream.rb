@@ -61,6 +61,7 @@ module RAAF
       def initialize(run)
         @run = run
         @live = LiveRun.new(run.context, run.config)
+        @live.belongs_to(self) if run.context.origin
         @lock = Mutex.new # covers the rest, but for native streams, which have their own
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../delivery"
+require_relative "../origin"
 
 module RAAF
   module Streaming
@@ -13,8 +14,9 @@ module RAAF
     # apart; Action Cable reorders frames on every adapter. Numbers are counted for each stream and broadcasting, from 1
     # and without a gap. So application code that knows nothing of them is in order.
     #
-    # What is not a Hash, a Hash that has a `raaf` of its own, and what is broadcast outside of a stream's block are
-    # left alone.
+    # A Hash that is broadcast outside of a stream's block while a request of a browser's is dealt with, such as the
+    # error of a question that came to no stream, gets `raaf: {request_id: "…"}`. All else is left alone: what is not a
+    # Hash, and a Hash that has a `raaf` of its own.
     module BroadcastStamp
       # @return [void]
       # @api private
@@ -26,11 +28,17 @@ module RAAF
       # @param message [Object]
       # @return [Object] the message, or a copy with the stamp
       def self.stamp(broadcasting, message)
-        delivery = Delivery.current
-        return message unless delivery && message.is_a?(Hash)
-        return message if message.key?(:raaf) || message.key?("raaf")
+        return message if !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
 
+        delivery = Delivery.current or return of_request(message)
         message.merge(raaf: {**delivery.stamp(broadcasting), tool_name: delivery.chunk&.tool_name}.compact)
+      end
+
+      # @param message [Hash]
+      # @return [Hash]
+      def self.of_request(message)
+        request_id = Origin.current&.request_id
+        request_id ? message.merge(raaf: {request_id: request_id}) : message
       end
 
       # @param message [Object]

@@ -34,6 +34,12 @@ module RAAF
     include RAAF::Streaming::UserConnection
         RUBY
 
+        # What a channel gets.
+        INCLUDED_IN_CHANNEL = <<-RUBY
+    # Makes answers resumable and stoppable, in every channel: see RAAF::Streaming::ChannelActions.
+    include RAAF::Streaming::ChannelActions
+        RUBY
+
         # What the model User gets, where it is asked for.
         SAFE_USER = <<-RUBY
   # What others may see of a user: broadcasts carry users as JSON, and without this every column.
@@ -54,7 +60,10 @@ module RAAF
         #
         # @return [void]
         def create_channel
-          own_file "application_cable_channel.rb.tt", "app/channels/application_cable/channel.rb"
+          path = "app/channels/application_cable/channel.rb"
+          return own_file("application_cable_channel.rb.tt", path) if ours_or_absent?(path)
+
+          inject_into_class path, "Channel", INCLUDED_IN_CHANNEL
         end
 
         # Who is at the other end.
