@@ -89,8 +89,8 @@ RSpec.describe "RAAF::Streaming::SessionChannel" do
 
     expect(report[:subscribed]).to eq(%w[confirm_subscription reject_subscription])
     expect(report[:texts]).to eq(researcher: "Whales are big.", writer: "Very big.")
-    numbers = report[:stamps].group_by { |stamp| stamp[:stream_id] }.values.map { |of| of.map { |stamp| stamp[:seq] }.sort }
-    expect(numbers).to contain_exactly([1, 2, 3], [1, 2])
+    numbers = report[:stamps].group_by { |stamp| stamp[:stream_id] }.values
+    expect(numbers.map { |of_stream| of_stream.map { |stamp| stamp[:seq] }.sort }).to contain_exactly([1, 2, 3], [1, 2])
   end
 
   it "asks again at each action whether the user is a member" do

@@ -32,8 +32,8 @@ module RAAF
     #   :message_queued (user, message, message_id, queue_size), :answer_started and :message_cancelled (user,
     #   message_id).
     #
-    # Where Action Cable sends them, who takes part is a member of the session ({Memberships}) from {#add_participant} to
-    # {#remove_participant}: RAAF::Streaming::SessionChannel shows frames to members only.
+    # Where Action Cable sends them, who takes part is a member of the session ({Memberships}) from {#add_participant}
+    # to {#remove_participant}: RAAF::Streaming::SessionChannel shows frames to members only.
     #
     # A user is never more than `{id:, name:}` in them. An answer that fails, or is cancelled, ends with a frame of the
     # chunk type `:error`, and the next message is answered.
@@ -223,7 +223,8 @@ module RAAF
 
       # Only Action Cable's channels ask who is a member.
       def members_only?
-        @broadcaster.equal?(Broadcaster) && Broadcaster.there?
+        broadcaster = @broadcaster #: untyped
+        broadcaster.equal?(Broadcaster) && Broadcaster.there?
       end
 
       def check_open
@@ -253,10 +254,14 @@ module RAAF
         return unless message && run
 
         send_frames(frame)
-        run.start([{role: "user", content: message.content}], context: context_of(message.participant),
-          user_id: message.participant.id)
+        message.within { ask(run, message) }
       ensure
         run&.give_up
+      end
+
+      def ask(run, message)
+        run.start([{role: "user", content: message.content}], context: context_of(message.participant),
+          user_id: message.participant.id)
       end
 
       def take_next

@@ -17,10 +17,10 @@ RSpec.describe RAAF::Streaming::Broadcaster do
     stub_const("ActiveRecord::Base", Struct.new(:id, :name, :password_digest))
     user = ActiveRecord::Base.new(1, "Ann", "s3cret")
     nameless = Class.new(ActiveRecord::Base) { undef_method :name }.new(2)
-    frame = {type: "told", user: user, data: {"users" => [user, nameless], count: 2}}
+    frame = {type: "told", user: user, data: {users: [user, nameless], count: 2}}
 
     expect(described_class.without_records(frame)).to eq(
-      type: "told", user: {id: 1, name: "Ann"}, data: {"users" => [{id: 1, name: "Ann"}, {id: 2}], count: 2}
+      type: "told", user: {id: 1, name: "Ann"}, data: {users: [{id: 1, name: "Ann"}, {id: 2}], count: 2}
     )
   end
 

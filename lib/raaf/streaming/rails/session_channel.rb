@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative "channel_actions" if File.file?(File.join(__dir__, "channel_actions.rb"))
+require_relative "channel_actions"
 
 module RAAF
   module Streaming
@@ -13,9 +13,10 @@ module RAAF
     #
     # `kind` is "collaboration" (the default) or "orchestrator". Whether the user is a member is asked before the
     # subscription and before each action; and for what is sent, once in {RECHECK_SECONDS}, and at once where somebody
-    # has left. Where that cannot be found out, nothing is sent.
+    # has left. Where that cannot be found out, nothing is sent and nothing done.
     #
-    # It is a channel like any other. One of your own, for what your page sends, inherits it all:
+    # It has {ChannelActions}: what was missed is sent again to members, and answers can be stopped by who has asked.
+    # One of your own, for what your page sends, inherits it all:
     #
     # @example
     #   class RoomChannel < RAAF::Streaming::SessionChannel
@@ -24,7 +25,7 @@ module RAAF
     #     end
     #   end
     class SessionChannel < ActionCable::Channel::Base
-      include ChannelActions if Streaming.const_defined?(:ChannelActions, false)
+      include ChannelActions
 
       # The places of each kind of session.
       PLACES = {
@@ -50,7 +51,10 @@ module RAAF
       # @return [void]
       # @api private
       def perform_action(data)
-        current_member? ? super : show_out
+        return super if current_member?
+
+        refuse(data)
+        show_out
       end
 
       private
@@ -83,6 +87,17 @@ module RAAF
         return current_member? unless departures == Memberships.departures && Timers.now - at < RECHECK_SECONDS
 
         @member
+      end
+
+      # Tells the browser whose request it was, past {#transmit}.
+      def refuse(data)
+        request = ChannelControl::Request.in(data, "") if data.is_a?(Hash)
+        return unless request
+
+        reason, message = @asked ? [:forbidden, "You take no part in this."] : [:unavailable, "Try again later."]
+        connection.transmit(identifier: @identifier, message: {
+          type: "raaf_refused", request_id: request.id, action: data["action"].to_s, reason: reason, message: message
+        })
       end
 
       # Ends the subscription, as Action Cable rejects one. Only where it is known that the user is none of the members:
