@@ -110,6 +110,21 @@ test("what was not acknowledged when the socket closed is sent again under the s
   assert.equal(said("chat").length, 4)
 })
 
+test("a hello that is said twice sends nothing twice; our own actions wait for it", () => {
+  const { subscription, receive, said, consumer, timers } = withPage()
+  subscription.perform("chat", { message: "one" })
+  receive(HELLO)
+  assert.equal(said("chat").length, 1)
+  receive(ackOf(said("chat")[0].raaf.request_id, "a"))
+  subscription.disconnected({})
+  consumer.streaming.stop()
+  subscription.connected({})
+  timers.pass(1000)
+  assert.deepEqual(said("raaf_stop"), [])
+  receive(HELLO)
+  assert.equal(said("raaf_stop").length, 1)
+})
+
 test("after a reconnect the hello is waited for; where none comes, the page is heard all the same, without ids", () => {
   const { subscription, timers, said, receive } = withPage()
   subscription.perform("chat", { message: "one" })
@@ -217,11 +232,32 @@ guided("an answer that comes by two channels of a page is shown once", () => {
   const { ask, receive, page, consumer, cable } = withChat()
   ask("one", "a")
   consumer.subscriptions.create("Other", {})
-  const frames = answer("a", ["Hel", "lo"])
+  const frames = answer("a", ["Hel", "lo"]).map(({ cumulative, ...one }) => one)
   receive(frames[0])
   for (const one of frames) cable.created[1].received(one)
   receive(...frames.slice(1))
   assert.deepEqual(page.shown, [["agent-response complete", "Hello"]])
+})
+
+guided("another channel that knows nothing of an answer does not end it", () => {
+  const { ask, receive, page, consumer, cable } = withChat()
+  ask("one", "a")
+  consumer.subscriptions.create("Other", {})
+  const [, other] = cable.created
+  other.received(HELLO)
+  other.connected({})
+  receive(frame("a", 1, { content: "Half" }))
+  other.received(resumed({ a: { state: "unknown", attempt: 0, last: 0 } }))
+  assert.deepEqual(page.shown, [["agent-response streaming", "Half"]])
+})
+
+guided("another tab's answer does not take the element of a question that was sent without an id", () => {
+  const { own, receive, subscription, page } = withChat({ greeted: false })
+  subscription.connected({})
+  own.sendMessage("one")
+  receive(HELLO, ...answer("b", ["theirs"]).map((one) => ({ ...one, raaf: { ...one.raaf, request_id: "theirs" } })))
+  receive(...answer("a", ["mine"]))
+  assert.deepEqual(page.shown.map(([, text]) => text), ["mine", "theirs"])
 })
 
 // ---- what was missed
@@ -394,6 +430,13 @@ guided("a job that goes back to its queue is shown to wait", () => {
   assert.deepEqual([page.states, page.shown[0]], [["running"], ["agent-response streaming", "new"]])
 })
 
+guided("an answer that is at its end does not wait any more, whoever says so", () => {
+  const { ask, receive, page } = withChat()
+  ask("one", "a")
+  receive(...answer("a", ["Hi"]), { type: "raaf_handed_back", raaf: { stream_id: "a", attempt: 1 } })
+  assert.deepEqual(page.states, ["complete"])
+})
+
 guided("an answer that begins anew in mid-stream shows nothing of what was", () => {
   const { ask, receive, page } = withChat()
   ask("one", "a")
@@ -434,6 +477,15 @@ guided("an answer that was stopped elsewhere is shown as stopped where its last 
   assert.deepEqual(page.shown, [["agent-response stopped", "Half"]])
 })
 
+guided("where Stop is refused, an error of the answer is one again", () => {
+  const { ask, receive, consumer, page } = withChat()
+  ask("one", "a")
+  consumer.streaming.stop()
+  receive({ type: "raaf_refused", request_id: null, action: "raaf_stop", reason: "forbidden", message: "No" },
+    frame("a", 1, { chunk_type: "error", content: "Overloaded" }, { terminal: true }))
+  assert.deepEqual(page.states, ["error"])
+})
+
 guided("where no last frame comes after Stop, the server is asked soon", () => {
   const { ask, timers, consumer, receive, said, page } = withChat()
   ask("one", "a")
@@ -443,6 +495,25 @@ guided("where no last frame comes after Stop, the server is asked soon", () => {
   assert.deepEqual(said("raaf_resume").at(-1), { streams: { a: { attempt: 0, seq: 0 } } })
   receive(resumed({ a: { state: "cancelled", attempt: 1, last: 0 } }))
   assert.deepEqual(page.shown, [["agent-response stopped", ""]])
+})
+
+guided("an answer that was to stop is stopped, though the server knows nothing of it any more", () => {
+  const { ask, receive, consumer, page } = withChat()
+  ask("one", "a")
+  consumer.streaming.stop()
+  receive(resumed({ a: { state: "unknown", attempt: 0, last: 0 } }))
+  assert.deepEqual(page.shown, [["agent-response stopped", ""]])
+})
+
+guided("a question that was given up before it was acknowledged is not sent beside its Retry", () => {
+  const { ask, subscription, timers, open, consumer, said } = withChat()
+  ask("one")
+  subscription.disconnected({})
+  timers.pass(60_000)
+  consumer.streaming.retry()
+  open()
+  const ids = said("chat").map((one) => one.raaf.request_id)
+  assert.deepEqual([ids.length, new Set(ids).size], [2, 2])
 })
 
 guided("a question that was never sent is not sent after Stop", () => {
@@ -478,8 +549,9 @@ guided("Retry of an answer that may still be written stops it, and nothing of it
   receive(frame("a", 1, { content: "Half" }), resumed({ a: { state: "abandoned", attempt: 1, last: 1 } }))
   assert.equal(consumer.streaming.retry(id), true)
   receive(frame("a", 1, { content: "old" }, { attempt: 2 }), resumed({ a: { state: "running", attempt: 2, last: 1 } }))
+  receive({ type: "raaf_checkpoint", text: "older", raaf: { stream_id: "a", attempt: 2, seq: 2 } })
   assert.deepEqual(said("raaf_stop"), [{ stream_id: "a" }])
-  assert.deepEqual(page.shown[0], ["agent-response streaming", ""])
+  assert.deepEqual([page.states, page.shown[0]], [["sent"], ["agent-response streaming", ""]])
 })
 
 guided("there is no Retry for an answer whose question this page does not know", () => {
@@ -490,7 +562,7 @@ guided("there is no Retry for an answer whose question this page does not know",
 })
 
 guided("an answer is redirected where it is written; elsewhere it is stopped, and the question put in other words", () => {
-  const { ask, receive, page, said, consumer } = withChat()
+  const { ask, receive, page, said, timers, consumer } = withChat()
   assert.equal(consumer.streaming.redirect("Shorter"), false)
   ask("one", "a")
   receive(frame("a", 1, { content: "Long" }))
@@ -500,6 +572,9 @@ guided("an answer is redirected where it is written; elsewhere it is stopped, an
   assert.deepEqual(said("raaf_stop"), [{ stream_id: "a" }])
   assert.equal(said("chat").at(-1).message, "Shorter")
   assert.deepEqual(page.shown, [["agent-response streaming", ""]])
+  const asked = said("raaf_resume").length
+  timers.pass(20_000)
+  assert.equal(said("raaf_resume").length, asked, "nothing is asked of the one that was stopped")
 })
 
 test("those who write their own page hear of every change, by the consumer and by an event", () => {
@@ -535,4 +610,11 @@ test("a page whose code raises loses no frame", () => {
   receive(frame("a", 2), frame("a", 1))
   globalThis.reportError = before
   assert.deepEqual([got, raised], [[1, 2], ["its own", "its own"]])
+})
+
+test("of too many answers rather those are forgotten that are at their end", () => {
+  const { receive, consumer } = withPage()
+  receive(frame("live", 1))
+  for (let i = 0; i < 300; i++) receive(...answer(`s${i}`, ["x"]))
+  assert.deepEqual(consumer.streaming.live.map((one) => one.streamId), ["live"])
 })

@@ -150,12 +150,16 @@ export class Channel {
   #refused(data) {
     const answer = this.answers.asked(data.request_id)
     if (data.action?.startsWith("raaf_")) {
-      if (answer) answer.stopping = false
-      this.recovery.closed()
-      return this.events.emit("refused", data)
+      return this.#refusedControl(data, answer)
     }
     this.outbox.acknowledged(data.request_id)
     if (answer) this.writer.fail(answer, data.message ?? REFUSED)
+  }
+
+  #refusedControl(data, answer) {
+    if (data.action === "raaf_resume") this.recovery.closed()
+    else for (const one of answer ? [answer] : this.answers.at(this)) one.stopping = false
+    this.events.emit("refused", data)
   }
 
   #resumed({ streams }) {
