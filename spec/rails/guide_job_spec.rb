@@ -47,19 +47,64 @@ RSpec.shared_examples "the guide's job" do
   end
 end
 
+# What a page cannot tell apart.
+RSpec.shared_examples "jobs of a reader's own ways" do
+  def told(client, type = nil)
+    client.messages.map(&:data).select { |data| type.nil? || data[:type] == type }
+  end
+
+  # @return [Hash] the last frame of an answer
+  def last_frame(client)
+    client.wait_until { |messages| messages.map(&:data).find { |data| data.dig(:raaf, :terminal) } }
+  end
+
+  it "acknowledges a question before any worker has it, by the id that the job's stream then has" do
+    %w[high normal low].each do |priority|
+      model.script(deltas: ["Answer."])
+      client = CableClient.new(server.url, channel: "AskChannel")
+      request = SecureRandom.uuid
+      client.perform("ask", message: "Hi", priority: priority, raaf: {request_id: request})
+      frame = last_frame(client)
+
+      expect(told(client).map { |data| data[:type] }.grep_v("raaf_hello").first).to eq("raaf_ack")
+      expect(told(client, "raaf_ack").first).to include(request_id: request, stream_id: frame[:raaf][:stream_id])
+      expect(frame[:raaf][:request_id]).to eq(request)
+    ensure
+      client&.close
+    end
+  end
+
+  it "answers by HTTP at once, where a controller enqueues the job" do
+    model.script(deltas: ["Answer."])
+    client = CableClient.new(server.url, channel: "AskChannel")
+    uri = URI.join(server.url, "/asks")
+    cookie = Net::HTTP.get_response(URI.join(uri, "/sign_in/1"))["set-cookie"][/\A[^;]+/]
+    answer = Net::HTTP.post(uri, "message=Hi", "Cookie" => cookie)
+    session = JSON.parse(answer.body)["session_id"]
+
+    expect(answer.code).to eq("202")
+    expect(last_frame(client)).to include(session_id: session, content: "")
+  ensure
+    client&.close
+  end
+end
+
 RSpec.describe "The guide's job" do
   context "on the async adapters" do
     include_context "with the guide's application", jobs: :async
     include_examples "the guide's job"
+    include_examples "jobs of a reader's own ways"
   end
 
   context "on Sidekiq, with Redis under Action Cable" do
     include_context "with the guide's application", cable: :redis, jobs: :sidekiq
     include_examples "the guide's job"
+    include_examples "jobs of a reader's own ways"
   end
 
   context "on Solid Queue and Solid Cable" do
     include_context "with the guide's application", cable: :solid_cable, jobs: :solid_queue
     include_examples "the guide's job"
+    include_examples "jobs of a reader's own ways"
   end
 end

@@ -8,7 +8,7 @@ import { Cable, Page, Timers } from "./support/page.js"
 import { absent, guideChat } from "./support/guide_chat.js"
 import { draws, Server } from "./support/server.js"
 
-const RUNS = Number(process.env.RUNS ?? 300)
+const RUNS = Number(process.env.RUNS ?? 150)
 const ENDS = ["complete", "stopped", "error"]
 
 class Tab {
@@ -35,7 +35,8 @@ class Tab {
 // What a stream does, drawn: words, a reset, a job that dies and runs again or goes back to its queue.
 class Life {
   constructor(server, stream, random, ways) {
-    Object.assign(this, { server, stream, random, ways, left: 5 + random.upTo(20), runs: 1 + (ways.again ? random.upTo(2) : 0) })
+    Object.assign(this, { server, stream, random, ways, left: 5 + random.upTo(20), runs: 1 + (ways.again ? random.upTo(2) : 0),
+      short: random.chance(0.5) })
     this.#later(() => this.#begin())
   }
 
@@ -55,16 +56,22 @@ class Life {
     const { server, stream, random, ways } = this
     if (stream.state !== "running") return
     if (this.runs > 0 && random.chance(0.1)) return this.#die()
-    if (this.words >= this.left) return server.finish(stream)
+    if (this.words >= this.left) return this.#finish()
 
     this.words += 1
     if (random.chance(0.1)) server.say(stream, { chunk_type: "tool_call", content: "" }, { tool_name: "weather" })
     const content = `${stream.id.slice(0, 5)}-${stream.texts.length}-${this.words} `
     const reset = ways.reset && random.chance(0.05)
     const text = reset ? content : stream.text + content
-    server.say(stream, { content, ...(text.length < 120 && { cumulative: text }) }, reset ? { reset } : {})
+    server.say(stream, { content, ...(this.short && text.length < 120 && { cumulative: text }) }, reset ? { reset } : {})
     if (ways.forget && random.chance(0.2)) stream.kept = random.upTo(stream.last)
     this.#later(() => this.#step())
+  }
+
+  // A job that has finished may be run again all the same.
+  #finish() {
+    this.server.finish(this.stream)
+    if (this.runs > 0 && this.random.chance(0.3)) this.server.timers.setTimeout(() => this.#begin(), 200)
   }
 
   #die() {
@@ -133,12 +140,12 @@ const all = (name, settings) => test(name, { skip: absent }, () => {
 
 all("answers are whole and in their places, though frames come in any order and twice",
   { faults: { double: 0.2, spread: 200 }, questions: 3 })
-all("answers are whole though frames are lost on the way", { faults: { loss: 0.2, spread: 50 } })
+all("answers are whole though frames are lost on the way", { faults: { loss: 0.2, spread: 50, late: 400 } })
 all("answers are whole though frames are too large for their way", { faults: { pointer: 0.5, loss: 0.1, spread: 50 } })
 all("answers are whole though the socket is cut, for short and for long, also across the end", { faults: { spread: 20 }, cuts: 3 })
 all("answers are whole though the server keeps their beginning as a text only",
   { faults: { loss: 0.2, spread: 50 }, ways: { forget: true }, cuts: 2 })
 all("an answer that begins anew never doubles a word", { faults: { loss: 0.1, spread: 100, double: 0.1 }, ways: { again: true, reset: true } })
 all("each tab shows each answer once", { faults: { loss: 0.1, spread: 100 }, tabs: 3, questions: 3, cuts: 2 })
-all("all of it at once", { faults: { loss: 0.2, double: 0.1, spread: 300, pointer: 0.1 }, tabs: 2, questions: 3, cuts: 4,
+all("all of it at once", { faults: { loss: 0.2, double: 0.1, spread: 300, pointer: 0.1, late: 400 }, tabs: 2, questions: 3, cuts: 4,
   ways: { again: true, reset: true, forget: true } })

@@ -34,10 +34,17 @@ export class Bubbles {
   focus(answer) {
     if (!this.#container()) return
 
-    this.#collect()
-    answer.bubble ??= (answer.requestId ? null : this.unanswered.shift()) ?? this.#make()
+    this.place(answer)
     for (const element of this.#current()) if (element !== answer.bubble) element.removeAttribute("id")
     answer.bubble.id = ID
+  }
+
+  // An answer needs an element: one that waits for an answer without a request's id, or a new one.
+  place(answer) {
+    if (!this.#container()) return
+
+    this.#collect()
+    answer.bubble ??= (answer.requestId ? null : this.unanswered.shift()) ?? this.#make()
   }
 
   // After it has seen one. The page keeps one text for all its answers, so it may have written another one's into this;

@@ -15,7 +15,7 @@ export class Channel {
   constructor(mixin, { answers, bubbles, writer, events, options }) {
     Object.assign(this, { mixin, answers, bubbles, writer, events })
     this.subscription = null // set once it is there
-    this.unstamped = null // the answer without a stamp that is being written
+    this.unstamped = new Map() // request id, or null => the answer without a stamp that is being written
     this.frames = new Frames((frame, about) => this.#deliver(frame, about), { ...options, missing: (stream) => this.#missing(stream) })
     this.outbox = new Outbox({
       ...options,
@@ -42,6 +42,16 @@ export class Channel {
     const entry = { action, data, requestId: uuid() }
     if (bubble || this.known) this.#track(entry, bubble)
     return this.outbox.say(entry)
+  }
+
+  // Asks again for an answer, in its place.
+  askAnew(answer, data = answer.request.data) {
+    answer.dropped = true
+    this.writer.watch.end(answer)
+    this.outbox.withdraw(answer.requestId)
+    // It may only be that nothing was heard of it.
+    if (answer.stream && !answer.whole) this.control("raaf_stop", { stream_id: answer.stream })
+    this.ask(answer.request.action, data, answer.bubble)
   }
 
   // One of our own actions.
@@ -103,7 +113,8 @@ export class Channel {
 
   #received(data) {
     const tell = { raaf_hello: this.#hello, raaf_ack: this.#acknowledged, raaf_refused: this.#refused,
-      raaf_checkpoint: this.frames.checkpoint, raaf_resumed: this.#resumed, raaf_handed_back: this.#handedBack }
+      raaf_checkpoint: this.frames.checkpoint, raaf_resumed: this.#resumed, raaf_handed_back: this.#handedBack,
+      raaf_redirect_elsewhere: this.#redirectElsewhere }
     const own = data?.type === "raaf_hello" || this.known
     if (own && Object.hasOwn(tell, data?.type)) tell[data.type].call(data.type === "raaf_checkpoint" ? this.frames : this, data)
     else this.frames.take(data)
@@ -132,18 +143,23 @@ export class Channel {
 
   #acknowledged({ request_id: requestId, stream_id: stream }) {
     this.outbox.acknowledged(requestId)
-    const answer = this.answers.acknowledged(requestId, stream)
+    const answer = this.writer.named(requestId, stream)
     if (answer?.live && answer.state === "sent") this.writer.wait(answer)
   }
 
   #refused(data) {
     const answer = this.answers.asked(data.request_id)
     if (data.action?.startsWith("raaf_")) {
-      if (answer) answer.stopping = false
-      return this.events.emit("refused", data)
+      return this.#refusedControl(data, answer)
     }
     this.outbox.acknowledged(data.request_id)
     if (answer) this.writer.fail(answer, data.message ?? REFUSED)
+  }
+
+  #refusedControl(data, answer) {
+    if (data.action === "raaf_resume") this.recovery.closed()
+    else for (const one of answer ? [answer] : this.answers.at(this)) one.stopping = false
+    this.events.emit("refused", data)
   }
 
   #resumed({ streams }) {
@@ -154,6 +170,12 @@ export class Channel {
     const answer = this.answers.find(raaf?.stream_id)
     if (!answer || answer.dropped || answer.whole || answer.state === "stopped") return
     if ((raaf.attempt ?? 1) >= this.frames.position(raaf.stream_id).attempt) this.writer.wait(answer)
+  }
+
+  // The process that was asked does not write the answer: so it is stopped, and the question asked in other words.
+  #redirectElsewhere({ stream_id: stream, message }) {
+    const answer = this.answers.find(stream)
+    if (answer?.live && answer.request) answer.request.channel.askAnew(answer, { ...answer.request.data, message })
   }
 
   #missing(stream) {

@@ -17,7 +17,7 @@ import { INTERRUPTED, Writer } from "raaf_streaming/writer"
 //
 // options: document (for the guide's page); in milliseconds patience (for which a lost frame is waited for: 3,000),
 // silence (after which the server is asked how it is with an answer: 5,000) and limit (after which an answer is given up
-// that nothing is heard of, neither by the server: 45,000); reloaded (whether the page was loaded anew); timers.
+// that nothing is heard of, neither by the server: 60,000); reloaded (whether the page was loaded anew); timers.
 export function streamingConsumer(consumer, options = {}) {
   const parts = { answers: new Answers(), bubbles: new Bubbles(options.document), events: new Events(options.document), options }
   const writer = (parts.writer = new Writer(parts))

@@ -6,7 +6,7 @@ import { INTERRUPTED } from "raaf_streaming/writer"
 // Answers that are named after a reconnect; the others are shown already, and told apart by their frames' numbers.
 const MAX_NAMED = 50
 // How often frames that the server says there are may fail to come.
-const MAX_VAIN = 2
+const MAX_VAIN = 4
 
 export class Recovery {
   // send(data): false where nothing can be sent now.
@@ -35,6 +35,7 @@ export class Recovery {
     if (answer.stream) this.#send([answer.stream])
   }
 
+  // There will be no answer to what was asked.
   closed() {
     this.asked.clear()
   }
@@ -55,11 +56,12 @@ export class Recovery {
 
   // Of a stream that the page does not know only what is still to come is of interest: of others it has the frames.
   #answerOf(stream, { state, request_id: requestId }) {
-    const answer = this.answers.find(stream)
-    if (answer || !["running", "waiting"].includes(state)) return answer ?? this.answers.acknowledged(requestId, stream)
+    const answer = this.answers.find(stream) ?? this.writer.named(requestId, stream)
+    if (answer || !["running", "waiting"].includes(state)) return answer
 
     const found = this.answers.of(stream, requestId)
-    found.via ??= this.channel
+    found.via = this.channel
+    this.writer.bubbles.place(found)
     return found
   }
 
@@ -68,11 +70,13 @@ export class Recovery {
     return last > 0 && (attempt > known.attempt || (attempt === known.attempt && last > known.seq))
   }
 
-  // The server knows of frames that it did not send. It may have them a little later; or not any more.
+  // The server knows of frames that it did not send: there were too many for one answer, or it will have them a little
+  // later; or not any more.
   #missed(answer, now) {
     answer.vain += 1
-    if (answer.vain < MAX_VAIN) return this.ask(answer.stream)
-    if (this.frames.leap(answer.stream)) return
+    if (answer.vain === 1) this.ask(answer.stream)
+    if (answer.vain <= 2) this.writer.watch.hurry(answer)
+    if (answer.vain < MAX_VAIN || this.frames.leap(answer.stream)) return
 
     answer.vain = 0
     if (now.state === "cancelled") this.writer.stop(answer)

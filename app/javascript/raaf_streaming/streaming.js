@@ -30,12 +30,7 @@ export class Streaming {
     const answer = this.#ended(what)
     if (!answer) return false
 
-    const { channel, action, data } = answer.request
-    answer.dropped = true
-    channel.outbox.withdraw(answer.requestId)
-    // It may only be that nothing was heard of it.
-    if (answer.stream && !answer.whole) channel.control("raaf_stop", { stream_id: answer.stream })
-    channel.ask(action, data, answer.bubble)
+    answer.request.channel.askAnew(answer)
     return true
   }
 

@@ -1,12 +1,12 @@
 // Looks after answers that are being written: while one is silent the server is asked how it goes, after `silence`
-// milliseconds, then after twice as long, and so on up to MOST; and when there was no sign of life for `lost`
+// milliseconds, then after twice as long, and so on up to MOST; and when there was no sign of life for `limit`
 // milliseconds, neither of the answer nor from the server, the answer is given up.
 
 const MOST = 30_000
 
 export class Watch {
   // ask(answer), lost(answer)
-  constructor({ ask, lost, silence = 5000, limit = 45_000, timers = globalThis }) {
+  constructor({ ask, lost, silence = 5000, limit = 60_000, timers = globalThis }) {
     Object.assign(this, { ask, lost, silence, limit, timers })
     this.watched = new Map()
   }

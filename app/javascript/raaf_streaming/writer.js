@@ -25,6 +25,14 @@ export class Writer {
     this.bubbles.release(answer.bubble)
   }
 
+  // The server has said which stream answers a request. Returns the answer, if somebody here has asked.
+  named(requestId, stream) {
+    const asked = this.answers.asked(requestId)
+    const answer = this.answers.acknowledged(requestId, stream)
+    if (answer !== asked) this.#merge(asked, answer)
+    return answer
+  }
+
   // The server has it, and has not begun to write, or will begin anew.
   wait(answer) {
     this.#goOn(answer, "waiting")
@@ -61,19 +69,21 @@ export class Writer {
     this.write(channel, answer, { ...chunk("content", content, text), raaf }, again)
   }
 
-  // What has no stamp is one answer after another.
+  // What has no stamp is one answer after another; it may say which request it is for.
   unstamped(channel, frame) {
+    const requestId = frame.raaf?.request_id ?? null
     if (frame.type === "agent_error") {
       channel.hand(frame)
-      return this.#failOldest(channel, frame)
+      return this.#failAsked(channel, frame, requestId)
     }
-    const answer = (channel.unstamped ??= this.answers.unanswered(channel)[0] ?? new Answer({ via: channel }))
+    const answer = channel.unstamped.get(requestId) ?? this.#unstampedOf(channel, requestId)
+    channel.unstamped.set(requestId, answer)
     this.watch.end(answer)
     answer.state = "running"
     this.#show(answer, frame, false)
-    if (frame.chunk_type !== "complete") return
+    if (frame.chunk_type !== "complete") return this.events.change(answer)
 
-    channel.unstamped = null // the next one without a stamp is another answer
+    channel.unstamped.delete(requestId) // the next one is another answer
     this.#end(answer, "complete")
   }
 
@@ -99,6 +109,13 @@ export class Writer {
   // Nobody listens any more.
   leave(answer) {
     if (answer.live) this.#end(answer, "stopped")
+  }
+
+  // Frames were faster, and have an element already.
+  #merge(asked, answer) {
+    this.watch.end(asked)
+    if (answer.bubble) this.bubbles.remove(asked.bubble)
+    else answer.bubble = asked.bubble
   }
 
   #goOn(answer, state) {
@@ -145,12 +162,16 @@ export class Writer {
     this.events.change(answer)
   }
 
-  // An error that came before there was a stream: of the question that it names, else of the one that waits longest.
-  #failOldest(channel, frame) {
-    const asked = this.answers.asked(frame.raaf?.request_id)
-    if (!asked && this.bubbles.fail()) return
+  #unstampedOf(channel, requestId) {
+    const asked = requestId ? this.answers.asked(requestId) : this.answers.unanswered(channel)[0]
+    return asked ?? new Answer({ via: channel, requestId })
+  }
 
-    const answer = asked ?? this.answers.unanswered(channel)[0]
+  // An error that came before there was a stream: of the request that it names, else of the one that waits longest.
+  #failAsked(channel, frame, requestId) {
+    if (!requestId && this.bubbles.fail()) return
+
+    const answer = requestId ? this.answers.asked(requestId) : this.answers.unanswered(channel)[0]
     if (answer?.live) this.#end(answer, "error", frame.error)
   }
 }

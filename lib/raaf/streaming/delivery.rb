@@ -125,6 +125,24 @@ module RAAF
         end
       end
 
+      # The message with the stamp of a last frame: of what is said after the stream's end about why it has failed. Where
+      # the last chunk was sent to that place it is a double of that one, which readers drop.
+      #
+      # @param place [String]
+      # @param message [Hash]
+      # @return [Hash] a copy; the message itself for too many places
+      def stamp_end(place, message)
+        @lock.synchronize do
+          begin_recording
+          at = place_for(place) or return message
+          again = at.told?
+          at.end_here unless again
+          stamped = message.merge(raaf: {**stamp_of(at, nil), terminal: true})
+          @recording&.append(place: place, seq: at.seq, message: stamped, terminal: true) unless again
+          stamped
+        end
+      end
+
       # The text so far holds no longer from a chunk on.
       #
       # @param seq [Integer] the chunk's number

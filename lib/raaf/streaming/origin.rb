@@ -20,7 +20,9 @@ module RAAF
     # @api private
     class Origin
       KEY = :raaf_streaming_origin
-      private_constant :KEY
+      # Deliveries that are remembered: the last ones.
+      MAX_DELIVERIES = 16
+      private_constant :KEY, :MAX_DELIVERIES
 
       class << self
         # @return [Origin, nil] nil: nobody has said
@@ -70,6 +72,7 @@ module RAAF
         @lock = Mutex.new # covers the rest
         @taken = 0
         @recordings = []
+        @deliveries = []
       end
 
       # @return [String, nil] the id of the next stream
@@ -78,6 +81,20 @@ module RAAF
         return stream_id if number == 1 || stream_id.nil?
 
         "#{stream_id}-#{number}"
+      end
+
+      # @param delivery [Delivery] of a stream that was begun for it
+      # @return [void]
+      def add(delivery)
+        @lock.synchronize do
+          @deliveries << delivery
+          @deliveries.shift if @deliveries.size > MAX_DELIVERIES
+        end
+      end
+
+      # @return [Array<Delivery>] of the streams that were begun for it, the last one last
+      def deliveries
+        @lock.synchronize { @deliveries.dup }
       end
 
       # A stream that this run of the job has begun in the store.

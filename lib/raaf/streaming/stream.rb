@@ -89,7 +89,7 @@ module RAAF
       def start
         record = @run.call.record # its time runs before the request does
         @started_at = now
-        delivery.record if @run.context.origin # so that it can be stopped before the first token
+        record_delivery
         @live.count_message(@run.call.details) { @run.call.start(native, @live) }
         native.cancel if @live.cancelled? # when there was nothing to cancel yet
         @record = record&.begin
@@ -325,7 +325,15 @@ module RAAF
       end
 
       def delivery
-        @delivery ||= Delivery.new(self, @live)
+        @delivery ||= Delivery.new(self, @live).tap { |made| @run.context.origin&.add(made) }
+      end
+
+      # So that it can be stopped before the first token. A job may have waited so long that it was stopped meanwhile.
+      def record_delivery
+        origin = @run.context.origin or return
+
+        delivery.record
+        raise cancelled_error if origin.owner && @live.cancelled?
       end
 
       # Behind the last chunk. What a job was doing when it was interrupted may go on in another process.

@@ -147,6 +147,8 @@ module AppBuilder
   def make_jobs(app)
     FileUtils.cp_r("#{FILES}/jobs/.", app.root)
     paste(app, PASTED_FOR_JOBS)
+    app.replace("config/routes.rb", "Rails.application.routes.draw do\n",
+      "Rails.application.routes.draw do\n  resources :asks, only: :create\n")
   end
 
   def paste(app, paths)

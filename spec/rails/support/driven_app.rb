@@ -6,8 +6,9 @@ require "raaf/testing"
 #
 # env: what the application's processes get besides, such as CHUNK_BUFFER_SIZE. cable, jobs: see AppParts; where another
 # process performs the jobs it runs too. own: whether it is an application that no other example uses, as where
-# processes are killed. workers: Puma's.
-RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, jobs: nil, own: false, workers: 0|
+# processes are killed. workers: Puma's. worker_options: of the command that performs jobs.
+RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, jobs: nil, own: false, workers: 0,
+  worker_options: []|
   before(:context) do
     next unless Guide.here?
 
@@ -18,7 +19,7 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
     app = own ? AppBuilder.copied(AppBuilder.guide(**parts)) : AppBuilder.guide(**parts)
     @backing.prepare(app)
     asked = {"OPENAI_BASE_URL" => @model.base_url, "OPENAI_API_KEY" => "sk-none", **@backing.env, **env}
-    @worker = JobWorker.new(app, jobs, env: asked) if JobWorker::COMMANDS.key?(jobs)
+    @worker = JobWorker.new(app, jobs, env: asked, options: worker_options) if JobWorker::COMMANDS.key?(jobs)
     @server = AppServer.new(app, env: asked, workers: workers)
     @own = app if own
   end

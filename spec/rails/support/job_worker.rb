@@ -18,8 +18,10 @@ class JobWorker < AppProcess
   # @param app [RailsApp]
   # @param kind [Symbol] :sidekiq or :solid_queue
   # @param env [Hash{String=>String}] what the process gets besides
-  def initialize(app, kind, env: {})
+  # @param options [Array<String>] of its command
+  def initialize(app, kind, env: {}, options: [])
     @kind = kind
+    @options = options
     super(app, env: env)
   end
 
@@ -34,7 +36,7 @@ class JobWorker < AppProcess
   attr_reader :log
 
   def command
-    COMMANDS.fetch(@kind)
+    COMMANDS.fetch(@kind) + @options
   end
 
   def rails_log

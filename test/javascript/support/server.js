@@ -27,13 +27,14 @@ class Stream {
     this.state = "running"
   }
 
-  add(fields, stamp = {}) {
+  // stored: when the store has it.
+  add(fields, stamp = {}, stored = 0) {
     const seq = this.frames.length + 1
     const raaf = { stream_id: this.id, seq, attempt: this.attempt, terminal: false, request_id: this.requestId, ...stamp }
     if (raaf.reset) this.texts.push("")
     this.texts[this.texts.length - 1] += fields.content ?? ""
     const frame = { type: "agent_chunk", chunk_type: "content", metadata: {}, ...fields, raaf }
-    this.frames.push({ frame, text: this.text })
+    this.frames.push({ frame, text: this.text, stored })
     return frame
   }
 
@@ -44,10 +45,10 @@ class Stream {
 }
 
 export class Server {
-  // faults: how much of what is broadcast is lost, comes twice, late, as a pointer.
+  // faults: how much of what is broadcast is lost, comes twice, as a pointer; up to how late (spread), and in the store.
   constructor({ timers, random, faults = {}, keeps = true }) {
     Object.assign(this, { timers, random, keeps })
-    this.faults = { loss: 0, double: 0, spread: 0, pointer: 0, ...faults }
+    this.faults = { loss: 0, double: 0, spread: 0, pointer: 0, late: 0, ...faults }
     this.streams = new Map()
     this.performed = new Map() // request id => stream id
     this.asked = []
@@ -95,7 +96,7 @@ export class Server {
 
   // A stream writes a frame.
   say(stream, fields, stamp) {
-    this.broadcast(stream.add(fields, stamp))
+    this.broadcast(stream.add(fields, stamp, this.timers.now + this.random.upTo(this.faults.late)))
   }
 
   finish(stream) {
@@ -166,7 +167,8 @@ export class Server {
       const raaf = { stream_id: stream.id, attempt: stream.attempt, seq: from, request_id: stream.requestId }
       this.transmit(page, { type: "raaf_checkpoint", text: stream.textAt(from), raaf })
     }
-    for (const { frame } of stream.frames.slice(from)) this.transmit(page, frame)
+    const there = stream.frames.findIndex(({ stored }) => stored > this.timers.now)
+    for (const { frame } of stream.frames.slice(from, there < 0 ? undefined : Math.max(from, there))) this.transmit(page, frame)
   }
 
   #stop({ stream_id: id, request_id: requestId }) {

@@ -166,6 +166,7 @@ module RAAF
       def raaf_perform(perform)
         origin = raaf_origin
         JobShutdown.allow { Origin.within(origin, &perform) }
+        raaf_finish(origin)
       rescue SignalException => e
         raise unless @raaf_queued # whoever has called perform_now calls nobody back
 
@@ -173,6 +174,15 @@ module RAAF
         raise unless e.is_a?(JobShutdown::Shutdown)
 
         retry_job
+      end
+
+      # Of a job that has come to its end the stream is waited for no longer, though it may not have begun.
+      def raaf_finish(origin)
+        deliveries = origin.deliveries
+        deliveries.each { |delivery| delivery.over unless delivery.stream } # of what was said about none
+        return unless deliveries.empty? && @raaf_queued && streams?
+
+        Streaming.configuration.replay_store&.finish(origin.stream_id, attempt: origin.attempt)
       end
 
       # From now on the stream is known, and waited for. A job that enqueues itself again has done so before.
