@@ -185,7 +185,7 @@ module RAAF
           Configuration.keys.reject { |name| content.match?(/\bconfig\.#{name}\b/) }
         end
 
-        # Where it is not included yet, into a class of Action Cable's, which may be written with its module's name, too.
+        # Where it is not included yet, into a class of Action Cable's, which may be written with its module's name.
         def include_into(path, name, lines)
           content = read(path)
           return if behavior == :invoke && content.include?(lines.lines.last.strip)
