@@ -119,8 +119,8 @@ module RAAF
           at.count(chunk, epoch_of(chunk))
           message = at.trim(message, chunk, cumulative_limit)
           stamped = message.merge(raaf: stamp_of(at, chunk))
-          @recording&.append(place: place, seq: at.seq, message: stamped, delta: at.delta, reset: at.reset?,
-            terminal: chunk&.terminal?)
+          @recording&.append({place: place, seq: at.seq, message: stamped, delta: at.delta, reset: at.reset?,
+                              terminal: chunk&.terminal?})
           stamped
         end
       end
@@ -176,8 +176,8 @@ module RAAF
       def begin_recording
         return if @recording || !(store = Streaming.configuration.replay_store)
 
-        @recording = ReplayStore::Recording.new(store, @live)
-        @recording.finish_soon if @over # the first frame comes from a handler of events, which was slower
+        recording = @recording = ReplayStore::Recording.new(store, @live)
+        recording.finish_soon if @over # the first frame comes from a handler of events, which was slower
       end
 
       def place_for(name)

@@ -62,7 +62,6 @@ module RAAF
           @pid = Process.pid
           @lock = Mutex.new # covers the rest
           @places = {}
-          @left = false # interrupted; somebody may hand it back
           @over = false
           @attempt = @context.attempt
           guarded { enter(live) }
@@ -75,9 +74,10 @@ module RAAF
           guarded { @store.add_keys(id, ["place:#{place}"]) }
         end
 
+        # @param frame [Hash] see {Frame#initialize}
         # @return [void]
-        def append(**frame)
-          guarded { @store.append(id, Frame.new(attempt: attempt, **frame)) }
+        def append(frame)
+          guarded { @store.append(id, Frame.new(**frame, attempt: attempt)) } # steep:ignore
         end
 
         # It has ended, for good.
@@ -97,13 +97,13 @@ module RAAF
           finish
         end
 
-        # It was interrupted. A job may be run again, so its stream is not at an end; {#hand_back} says that it will be.
+        # It was interrupted. A job may be run again, so its stream is not at an end: {#hand_back} says that it will be,
+        # and where nobody says so, its process is gone some time, or the garbage collector comes.
         #
         # @return [void]
         def leave
           return finish unless @context.origin&.owner
 
-          @lock.synchronize { @left = true unless @over }
           guarded { @store.unwatch(@watch) if @watch }
         end
 
