@@ -39,6 +39,7 @@ require_relative "raaf/streaming/async_runner"
 require_relative "raaf/streaming/resilient_runner"
 require_relative "raaf/streaming/orchestrator"
 require_relative "raaf/streaming/collaborative_session"
+require_relative "raaf/streaming/keeps_members"
 
 # Only where Rails is, and comes first.
 require_relative "raaf/streaming/engine" if defined?(Rails::Engine)
