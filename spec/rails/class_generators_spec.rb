@@ -6,12 +6,15 @@ require_relative "support/generators"
 RSpec.describe "rails generate raaf:streaming:agent and raaf:streaming:tool" do
   include Generators
 
-  # An application with RSpec, for reading and for copies.
-  def with_rspec
-    AppBuilder.copy(AppBuilder.fresh) do |app|
-      app.rails("generate", "rspec:install")
-      yield app
+  # An application with RSpec, made once.
+  before(:context) do
+    @with_rspec = AppBuilder.stage("rspec-fresh", AppBuilder.fresh.root) do |root|
+      AppBuilder.take(AppBuilder.fresh, root).rails("generate", "rspec:install")
     end
+  end
+
+  def with_rspec(&block)
+    AppBuilder.copy(@with_rspec, &block)
   end
 
   it "makes classes that Rails finds, that ask the model and are called by it" do

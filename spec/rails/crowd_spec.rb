@@ -67,7 +67,7 @@ RSpec.describe "Several users of a Rails application" do
     # What comes to the page, as it comes to the application's code.
     subscribe = <<~JS
       const [params, done] = arguments
-      import("consumer").then(({ default: consumer }) => {
+      import("/assets/consumer").then(({ default: consumer }) => {
         window.came = []
         consumer.subscriptions.create({ channel: "RAAF::Streaming::SessionChannel", ...params }, {
           connected: () => done("connected"),
@@ -82,8 +82,8 @@ RSpec.describe "Several users of a Rails application" do
       open_browser.tap { |page| page.visit("/sign_in/#{user}") }
     end
 
-    def subscribe(page, **params)
-      page.evaluate_async_script(self.class.const_get(:SUBSCRIBE), params)
+    define_method(:subscribe) do |page, **params|
+      page.evaluate_async_script(subscribe, params)
     end
 
     def get(page, path)
@@ -114,7 +114,6 @@ RSpec.describe "Several users of a Rails application" do
     before(:context) do
       next unless Guide.here?
 
-      self.class.const_set(:SUBSCRIBE, subscribe)
       @model = RAAF::Testing::ModelServer.start
       @app = AppBuilder.take(AppBuilder.guide, File.join(AppBuilder::FOLDER, "crowd-#{Process.pid}"))
       path = "app/services/collaborative_agent_service.rb"
@@ -140,7 +139,7 @@ RSpec.describe "Several users of a Rails application" do
       @sessions&.each(&:quit)
     end
 
-    it "shows everybody each answer once, in order, in every tab; nothing to strangers, and to one who leaves no more" do
+    it "shows everybody each answer once, in order, in every tab; strangers nothing, and one who leaves no more" do
       @model.script(deltas: Array.new(60) { |i| "word#{i} " }, delay: 0.005)
       @model.script(deltas: ["Later."])
       tabs = [1, 1, 2, 2].map { |user| tab(user) }

@@ -5,6 +5,8 @@ require_relative "support/generators"
 RSpec.describe "rails generate raaf:streaming:install" do
   include Generators
 
+  before(:context) { AppBuilder.installed } # which may take longer than an example
+
   command = "raaf:streaming:install"
 
   # @return [Hash{String=>String}] of the files that differ
@@ -149,7 +151,12 @@ RSpec.describe "rails generate raaf:streaming:install" do
            "app/controllers/streaming_chat_controller.rb" => "class StreamingChatController\nend\n",
            "app/views/streaming_chat/show.html.erb" => "Mine\n",
            "config/initializers/raaf_streaming.rb" => "RAAF::Streaming.configure { |config| config.max_turns = 3 }\n",
-           "app/channels/application_cable/channel.rb" => "class ApplicationCable::Channel\nend\n",
+           "app/channels/application_cable/channel.rb" => <<~RUBY,
+             class ApplicationCable::Channel < ActionCable::Channel::Base
+               include RAAF::Streaming::ChannelActions
+             end
+           RUBY
+           "app/jobs/application_job.rb" => "class ApplicationJob\n  include RAAF::Streaming::AgentJob\nend\n",
            "app/channels/application_cable/connection.rb" => <<~RUBY}
              module ApplicationCable
                class Connection < ActionCable::Connection::Base

@@ -19,7 +19,7 @@ const parts = (make, { greeted = true, ...options } = {}) => {
   stop.disabled = true
   page.add("message-input")
   const timers = new Timers()
-  const consumer = streamingConsumer(cable, { document: page, timers, reloaded: false, ...options })
+  const consumer = streamingConsumer(cable, { document: page, timers, ...options })
   controls(consumer, page)
   const own = make(consumer, page)
   const [subscription] = cable.created
@@ -262,15 +262,45 @@ guided("another tab's answer does not take the element of a question that was se
 
 // ---- what was missed
 
-test("a fresh page asks for what is being written; one that was loaded anew or reconnects, also for what has just ended", () => {
-  assert.deepEqual(withPage().said("raaf_resume"), [{ streams: {} }])
-  assert.deepEqual(withPage({ reloaded: true }).said("raaf_resume"), [{ streams: {}, recent: true }])
-
+test("a fresh page asks for what is being written, one that reconnects also for what it shows or lacks", () => {
   const { receive, subscription, open, said } = withPage()
-  receive(frame("a", 1), frame("a", 2))
+  assert.deepEqual(said("raaf_resume"), [{ streams: {} }])
+  receive(frame("a", 1), frame("a", 2), frame("b", 2))
   subscription.disconnected({})
   open()
-  assert.deepEqual(said("raaf_resume").at(-1), { streams: { a: { attempt: 1, seq: 2 } }, recent: true })
+  assert.deepEqual(said("raaf_resume").at(-1), { streams: { a: { attempt: 1, seq: 2 }, b: { attempt: 1, seq: 0 } } })
+})
+
+guided("a page that is loaded anew asks for what the one before was waiting for, also where that has ended", () => {
+  const kept = new Map()
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) }
+  const before = withChat({ storage })
+  before.ask("one", "a")
+  before.ask("two", "b")
+  before.receive(...answer("b", ["Hi"]))
+  const { said, receive, page } = withChat({ storage })
+  assert.deepEqual(said("raaf_resume"), [{ streams: { a: { attempt: 0, seq: 0 } } }])
+  receive(...answer("a", ["Hello"]), resumed({ a: { state: "finished", attempt: 1, last: 2 } }))
+  assert.deepEqual(page.shown, [["agent-response complete", "Hello"]])
+  assert.deepEqual(withPage({ storage }).said("raaf_resume"), [{ streams: {} }])
+})
+
+test("what is kept of the page before may be anything, or nothing", () => {
+  for (const found of ["", "{}", "[1]", "null", null]) {
+    const storage = { getItem: () => found, setItem: () => { throw new Error("full") } }
+    const { said, receive } = withPage({ storage })
+    receive(frame("a", 1))
+    assert.deepEqual(said("raaf_resume"), [{ streams: {} }])
+  }
+})
+
+test("what is acknowledged only when it was sent again may have been answered meanwhile, and is asked for", () => {
+  const { subscription, open, said, receive } = withPage()
+  subscription.perform("chat", { message: "one" })
+  subscription.disconnected({})
+  open()
+  receive(ackOf(said("chat")[0].raaf.request_id, "a"))
+  assert.deepEqual(said("raaf_resume").at(-1), { streams: { a: { attempt: 0, seq: 0 } } })
 })
 
 guided("an answer that was begun before the page was there is shown, also while it is silent", () => {

@@ -16,7 +16,7 @@ class Tab {
     this.server = server
     this.cable = new Cable()
     this.page = new Page()
-    this.consumer = streamingConsumer(this.cable, { document: this.page, timers, reloaded: false })
+    this.consumer = streamingConsumer(this.cable, { document: this.page, timers })
     this.chat = guideChat(this.consumer, this.page)
     this.line = server.join(this.cable.created[0], { hello })
     this.bubbles = new Map() // question => element
@@ -128,9 +128,10 @@ function checkEnds({ pages, server, timers, asked, seed }) {
     assert.ok(tab.answers.every((one) => ENDS.includes(one.className.replace("agent-response ", ""))), `seed ${seed}`)
     assert.equal(tab.page.getElementById("current-response"), null)
     const shown = tab.answers.map((one) => one.textContent).sort()
-    const texts = [...server.streams.values()].map((stream) => stream.text).sort()
+    const texts = [...tab.line.owed].map((id) => server.streams.get(id).text).sort()
     assert.deepEqual(shown, texts, `seed ${seed}: each answer once and whole`)
   }
+  assert.equal(pages[0].line.owed.size, asked.size)
   for (const [question, stream] of asked) assert.equal(pages[0].bubbles.get(question).textContent, stream.text, `seed ${seed}: ${question} in its place`)
 }
 

@@ -12,7 +12,7 @@ const REFUSED = "The server refused the question"
 const UNSENT = "The question could not be sent"
 
 export class Channel {
-  constructor(mixin, { answers, bubbles, writer, events, options }) {
+  constructor(mixin, { answers, bubbles, writer, events, memory, options }) {
     Object.assign(this, { mixin, answers, bubbles, writer, events })
     this.subscription = null // set once it is there
     this.unstamped = new Map() // request id, or null => the answer without a stamp that is being written
@@ -23,7 +23,7 @@ export class Channel {
       sending: (entry, numbered) => this.#sending(entry, numbered),
       dropped: (entry) => entry.answer && writer.fail(entry.answer, UNSENT),
     })
-    this.recovery = new Recovery({ channel: this, answers, writer, frames: this.frames, reloaded: options.reloaded,
+    this.recovery = new Recovery({ channel: this, answers, writer, frames: this.frames, memory,
       send: (data) => this.outbox.ready && this.outbox.say({ action: "raaf_resume", data, control: true }) })
   }
 
@@ -142,9 +142,11 @@ export class Channel {
   }
 
   #acknowledged({ request_id: requestId, stream_id: stream }) {
-    this.outbox.acknowledged(requestId)
+    const entry = this.outbox.acknowledged(requestId)
     const answer = this.writer.named(requestId, stream)
     if (answer?.live && answer.state === "sent") this.writer.wait(answer)
+    // It may have been answered while the socket was closed.
+    if (answer?.live && entry?.again) this.recovery.insist(answer)
   }
 
   #refused(data) {

@@ -2,6 +2,7 @@ import { Answers } from "raaf_streaming/answers"
 import { Bubbles } from "raaf_streaming/bubbles"
 import { Channel } from "raaf_streaming/channel"
 import { Events } from "raaf_streaming/events"
+import { Memory } from "raaf_streaming/memory"
 import { Streaming } from "raaf_streaming/streaming"
 import { Watch } from "raaf_streaming/watch"
 import { INTERRUPTED, Writer } from "raaf_streaming/writer"
@@ -17,9 +18,11 @@ import { INTERRUPTED, Writer } from "raaf_streaming/writer"
 //
 // options: document (for the guide's page); in milliseconds patience (for which a lost frame is waited for: 3,000),
 // silence (after which the server is asked how it is with an answer: 5,000) and limit (after which an answer is given up
-// that nothing is heard of, neither by the server: 60,000); reloaded (whether the page was loaded anew); timers.
+// that nothing is heard of, neither by the server: 60,000); storage (the tab's: sessionStorage); timers.
 export function streamingConsumer(consumer, options = {}) {
-  const parts = { answers: new Answers(), bubbles: new Bubbles(options.document), events: new Events(options.document), options }
+  const { document, storage } = options
+  const parts = { answers: new Answers(), bubbles: new Bubbles(document), events: new Events(document), memory: new Memory(storage), options }
+  parts.events.on("change", () => parts.memory.keep(parts.answers.live))
   const writer = (parts.writer = new Writer(parts))
   writer.watch = new Watch({
     ...options,

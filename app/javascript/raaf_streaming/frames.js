@@ -56,6 +56,11 @@ export class Frames {
     return state ? { attempt: state.attempt, seq: state.next - 1 } : { attempt: 0, seq: 0 }
   }
 
+  // The streams that something is missing of.
+  get incomplete() {
+    return [...this.streams.values()].filter(({ waiting }) => waiting.size > 0).map(({ stream }) => stream)
+  }
+
   // The missing ones will not come: goes on from the first frame that has the whole text. False: there is none.
   leap(stream) {
     const state = this.streams.get(stream)

@@ -62,8 +62,11 @@ export class Outbox {
     entries.forEach((entry) => this.dropped(entry))
   }
 
+  // Returns what it was; `again` tells whether it was sent more than once.
   acknowledged(requestId) {
+    const entry = this.unacknowledged.get(requestId)
     this.unacknowledged.delete(requestId)
+    return entry
   }
 
   // Nobody wants it any more. Tells whether it has never been sent.
@@ -97,6 +100,7 @@ export class Outbox {
     this.sending(entry, this.greeted)
     if (!this.greeted) return this.perform(action, data)
 
+    entry.again = entry.connection !== undefined
     entry.connection = this.connection
     this.#keep(entry)
     return this.perform(action, { ...data, raaf: { request_id: requestId } })

@@ -3,25 +3,26 @@ import { INTERRUPTED } from "raaf_streaming/writer"
 // Gets from the server what this page has missed of a channel's answers, and finds out how it is with those that are
 // silent: the action raaf_resume of RAAF::Streaming::ChannelActions. The server sends the frames, and then how it is.
 
-// Answers that are named after a reconnect; the others are shown already, and told apart by their frames' numbers.
+// Streams that are named at once: what the server takes.
 const MAX_NAMED = 50
-// How often frames that the server says there are may fail to come.
+// How often the server is asked, ever more seldom, for frames that it says there are.
 const MAX_VAIN = 4
 
 export class Recovery {
   // send(data): false where nothing can be sent now.
-  constructor({ channel, answers, writer, frames, send, reloaded = isReloaded() }) {
-    Object.assign(this, { channel, answers, writer, frames, send, reloaded })
+  constructor({ channel, answers, writer, frames, memory, send }) {
+    Object.assign(this, { channel, answers, writer, frames, memory, send })
     this.asked = new Map() // stream => whether more was missed since
-    this.recent = reloaded
+    this.fresh = true
   }
 
-  // After each confirmed subscription. A fresh page hears of what is being written, one that was there before also of
-  // what has come to its end meanwhile.
+  // After each confirmed subscription: for what this page shows, and on a fresh one for what the page before it was
+  // waiting for. The server tells of what is being written besides.
   resume() {
-    const named = this.answers.at(this.channel).filter((answer) => answer.stream).slice(-MAX_NAMED)
-    this.#send(named.map((answer) => answer.stream), this.recent ? { recent: true } : {})
-    this.recent = true
+    const shown = this.answers.at(this.channel).map((answer) => answer.stream).filter(Boolean)
+    const before = this.fresh ? this.memory.streams : []
+    this.fresh = false
+    this.#send([...new Set([...before, ...shown, ...this.frames.incomplete])].slice(-MAX_NAMED))
   }
 
   // Something is missing of a stream; one question at a time.
@@ -32,7 +33,10 @@ export class Recovery {
 
   // Nothing was heard of it.
   insist(answer) {
-    if (answer.stream) this.#send([answer.stream])
+    if (!answer.stream) return
+
+    if (answer.vain > 0) answer.vain += 1
+    this.#send([answer.stream])
   }
 
   // There will be no answer to what was asked.
@@ -73,9 +77,11 @@ export class Recovery {
   // The server knows of frames that it did not send: there were too many for one answer, or it will have them a little
   // later; or not any more.
   #missed(answer, now) {
-    answer.vain += 1
-    if (answer.vain === 1) this.ask(answer.stream)
-    if (answer.vain <= 2) this.writer.watch.hurry(answer)
+    if (answer.vain === 0) {
+      answer.vain = 1
+      this.writer.watch.hurry(answer)
+      return this.ask(answer.stream)
+    }
     if (answer.vain < MAX_VAIN || this.frames.leap(answer.stream)) return
 
     answer.vain = 0
@@ -107,15 +113,10 @@ export class Recovery {
     this.writer.watch.alive(answer)
   }
 
-  #send(streams, options = {}) {
+  #send(streams) {
     const from = Object.fromEntries(streams.map((stream) => [stream, this.frames.position(stream)]))
-    if (this.send({ streams: from, ...options }) === false) return
+    if (this.send({ streams: from }) === false) return
 
     for (const stream of streams) this.asked.set(stream, false)
   }
-}
-
-// Whether the page was loaded anew, and not visited: it may have been showing an answer.
-function isReloaded() {
-  return globalThis.performance?.getEntriesByType?.("navigation")[0]?.type === "reload"
 }

@@ -58,9 +58,9 @@ export class Server {
     this.forgets = false
   }
 
-  // A page's subscription; its socket is opened by open().
+  // A page's subscription; its socket is opened by open(). owed: the streams that it has heard of.
   join(subscription, { hello = "before" } = {}) {
-    const page = { subscription, hello, socket: null, arrives: 0 }
+    const page = { subscription, hello, socket: null, arrives: 0, owed: new Set() }
     subscription.heard = (action, data) => this.#hear(page, action, data)
     this.pages.push(page)
     return page
@@ -110,6 +110,8 @@ export class Server {
 
   #deliver(page, message) {
     page.subscription.received(structuredClone(message))
+    if (message.raaf?.seq) page.owed.add(message.raaf.stream_id)
+    for (const [id, { attempt }] of Object.entries(message.streams ?? {})) if (attempt > 0) page.owed.add(id)
     this.onMessage(page, message)
   }
 
@@ -147,9 +149,9 @@ export class Server {
     this.onChat(this.streams.get(stream), data)
   }
 
-  #resume(page, { streams, recent }) {
+  #resume(page, { streams }) {
     const live = (one) => ["running", "waiting"].includes(one.state)
-    const found = [...this.streams.values()].filter((one) => streams[one.id] || live(one) || recent)
+    const found = [...this.streams.values()].filter((one) => streams[one.id] || live(one))
     const states = {}
     for (const stream of Object.keys(streams)) states[stream] = { state: "unknown", attempt: 0, last: 0 }
     for (const stream of this.forgets ? [] : found) {

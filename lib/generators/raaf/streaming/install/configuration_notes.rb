@@ -11,7 +11,7 @@ module RAAF
         SOURCE = File.expand_path("../../../../raaf/streaming/configuration.rb", __dir__)
         ATTRIBUTE = /^ *# @!attribute (\w+)\n((?: *#(?:   .*)?\n)+)/
         # YARD's links: of a setting the name is left, of anything else what it is called, or the title.
-        LINK = /\{(?:(?:Configuration)?#)?([\w:#?!]+)(?:\s+([^}]+))?\}/
+        LINK = /\{(?:(?:Configuration)?#)?([\w:#.?!]+)(?:\s+([^}]+))?\}/
         WIDTH = 100
 
         # What the guide's initializer sets: text goes to browsers, where larger pieces are cheaper.

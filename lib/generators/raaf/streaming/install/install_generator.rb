@@ -73,7 +73,7 @@ module RAAF
           path = "app/channels/application_cable/channel.rb"
           return own_file("application_cable_channel.rb.tt", path) if ours_or_absent?(path)
 
-          inject_into_class path, "Channel", INCLUDED_IN_CHANNEL
+          include_into path, "Channel", INCLUDED_IN_CHANNEL
         end
 
         # Who is at the other end.
@@ -84,7 +84,7 @@ module RAAF
           return if own_file("application_cable_connection.rb.tt", path)
 
           content = read(path)
-          return inject_into_connection(path, content) if content.include?(INCLUDED.lines.last.strip) ||
+          return include_into(path, "Connection", INCLUDED) if content.include?(INCLUDED.lines.last.strip) ||
             !content.include?("identified_by")
 
           known = content.match?(/identified_by\b.*:current_user\b/)
@@ -185,11 +185,15 @@ module RAAF
           Configuration.keys.reject { |name| content.match?(/\bconfig\.#{name}\b/) }
         end
 
-        # It may be written `class ApplicationCable::Connection`, too.
-        def inject_into_connection(path, content)
-          compact = content.include?("class ApplicationCable::Connection")
-          inject_into_class path, compact ? "ApplicationCable::Connection" : "Connection",
-            compact ? INCLUDED.gsub(/^  /, "") : INCLUDED
+        # Where it is not included yet, into a class of Action Cable's, which may be written with its module's name.
+        def include_into(path, name, lines)
+          content = read(path)
+          return if behavior == :invoke && content.include?(lines.lines.last.strip)
+
+          whole = "ApplicationCable::#{name}"
+          return inject_into_class(path, whole, lines.gsub(/^  /, "")) if content.include?("class #{whole}")
+
+          inject_into_class path, name, lines
         end
 
         # Whether the application has something else there. A route for all paths does not count: it stands last.
