@@ -77,6 +77,37 @@ RSpec.describe "A channel that includes ChannelActions" do
     expect(told(client, raaf: {request_id: other})[:error]).to match(/context must be a Hash/)
   end
 
+  # What a browser has missed: frames by their numbers, and how it is with the stream.
+  def resume(client, **data)
+    known = client.messages.size
+    client.perform("raaf_resume", data)
+    client.wait_until { |messages| messages.drop(known).any? { |message| message.data[:type] == "raaf_resumed" } }
+    *frames, resumed = client.messages.drop(known).map(&:data).then do |data|
+      data.take(data.index { |message| message[:type] == "raaf_resumed" } + 1)
+    end
+    [frames.map { |frame| frame[:raaf][:seq] }, resumed[:streams]]
+  end
+
+  it "gives who comes back what was missed, in order, and says how it is" do
+    id = ask_for_endless(client)
+    back = open_client
+    expect(resume(back)).to match([[1], {id.to_sym => a_hash_including(state: "running", attempt: 1, last: 1,
+      request_id: request_id)}])
+    client.perform("raaf_stop", stream_id: id)
+    told(back, chunk_type: "error")
+    expect(resume(back, streams: {id => {attempt: 1, seq: 1}}))
+      .to match([[2], {id.to_sym => a_hash_including(state: "cancelled", last: 2)}])
+    expect(resume(open_client)).to eq([[], {}])
+    expect(resume(open_client, recent: true).first).to eq([1, 2])
+  end
+
+  it "gives a question that was never answered no promise" do
+    ask(client, " ")
+    told(client, type: "agent_error")
+    id = told(client, type: "raaf_ack")[:stream_id]
+    expect(resume(client, streams: {id => {}}).last).to match(id.to_sym => a_hash_including(state: "unknown"))
+  end
+
   it "stops an answer, for who has asked and for nobody else" do
     id = ask_for_endless(client)
     request = model.requests.last

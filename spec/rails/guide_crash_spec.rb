@@ -31,7 +31,7 @@ RSpec.describe "A web process that is killed in mid-answer" do
       include_context "with an answer that is half written"
 
       it "leaves no answer for ever unfinished, and no word twice" do
-        page = open_chat
+        page = open_chat(somebody)
         all = half_written(page)
         server.stop(:KILL)
         server.start
@@ -46,7 +46,7 @@ RSpec.describe "A Redis that is killed in mid-answer" do
   include_context "with an answer that is half written"
 
   it "and comes back with nothing in it, leaves no answer for ever unfinished, and no word twice" do
-    page = open_chat
+    page = open_chat(somebody)
     all = half_written(page)
     backing.redis.stop(:KILL)
     @gate << true
@@ -55,7 +55,7 @@ RSpec.describe "A Redis that is killed in mid-answer" do
   end
 
   it "and comes back when the answer is over, leaves no answer for ever unfinished, and no word twice" do
-    page = open_chat
+    page = open_chat(somebody)
     all = half_written(page)
     backing.redis.stop(:KILL)
     @gate << true
@@ -73,7 +73,7 @@ RSpec.describe "A job's process that is killed in mid-answer" do
       include_context "with an answer that is half written"
 
       it "leaves no answer for ever unfinished, and no word twice" do
-        page = open_chat
+        page = open_chat(somebody)
         all = half_written(page)
         worker.stop(:KILL)
         worker.start

@@ -44,7 +44,7 @@ RSpec.shared_examples "a gap in the connection" do |cable|
 
   [50, 300, 1_000].each do |milliseconds|
     it "of #{milliseconds} ms in mid-answer leaves nothing out", deep: cable != :async && milliseconds != 300 do
-      page = open_chat
+      page = open_chat(somebody)
       all = answer_with_a_gap(page) do |gate|
         gate << true
         page.assert_selector(".agent-response.streaming", text: "word110")
@@ -56,7 +56,7 @@ RSpec.shared_examples "a gap in the connection" do |cable|
   end
 
   it "across the end of the answer leaves nothing out" do
-    page = open_chat
+    page = open_chat(somebody)
     all = answer_with_a_gap(page, pace: 0) do |gate|
       proxy.cut(1)
       gate.close
@@ -65,8 +65,21 @@ RSpec.shared_examples "a gap in the connection" do |cable|
     expect_whole(page, all)
   end
 
+  it "shows no answer that was over before the page was there", deep: cable != :async do
+    model.script(deltas: ["Of yesterday."])
+    before = open_chat(somebody)
+    ask(before, "One?")
+    before.assert_selector(".agent-response.complete")
+    page = open_chat(somebody)
+    all = answer_with_a_gap(page) do |gate|
+      cut(page, 0.1)
+      gate.close
+    end
+    expect_whole(page, all)
+  end
+
   it "in each tenth of the answer leaves nothing out", deep: true do
-    page = open_chat
+    page = open_chat(somebody)
     all = answer_with_a_gap(page, pace: 0.05) do |gate|
       gate.close
       until page.has_no_selector?(".streaming", wait: 0)

@@ -30,7 +30,7 @@ RSpec.shared_examples "the order of frames" do |cable, spacings|
   define_method(:open_watched) do
     open_browser.tap do |page|
       page.driver.browser.page.command("Page.addScriptToEvaluateOnNewDocument", source: sockets)
-      page.visit("/sign_in/1")
+      page.visit("/sign_in/#{somebody}")
       page.execute_script(watch)
     end
   end

@@ -11,7 +11,7 @@ RSpec.describe "A web process that is told to end in mid-answer" do
         gate = Queue.new
         answer_in_parts(gate, all.first(30), all[30..])
         model.script(deltas: all)
-        page = open_chat
+        page = open_chat(somebody)
         ask(page, "One?")
         page.assert_selector(".agent-response.streaming", text: "word20")
         server.send_signal(:TERM)

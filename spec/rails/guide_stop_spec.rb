@@ -10,7 +10,7 @@ RSpec.shared_examples "Stop" do
 
   it "closes the model's socket, and the page shows what had come" do
     model.script(deltas: words(30), keep_open: true, finish_reason: nil, done: false)
-    page = open_chat
+    page = open_chat(somebody)
     ask(page, "One?")
     page.assert_selector(".agent-response.streaming", text: "word29")
     request = model.requests.last
@@ -26,7 +26,7 @@ RSpec.shared_examples "Stop" do
 
   it "closes the socket of a model that has said nothing yet" do
     model.script(deltas: [], keep_open: true, finish_reason: nil, done: false, role: false)
-    page = open_chat
+    page = open_chat(somebody)
     before = model.requests.size
     ask(page, "One?")
     request = model.wait_for_request(before + 1, timeout: 30)
@@ -38,7 +38,7 @@ RSpec.shared_examples "Stop" do
   it "leaves the next question alone" do
     model.script(deltas: ["Half of it."], keep_open: true, finish_reason: nil, done: false)
     model.script(deltas: ["Here I am."])
-    page = open_chat
+    page = open_chat(somebody)
     ask(page, "One?")
     page.assert_selector(".agent-response.streaming", text: "Half of it.")
     page.click_button("stop-button")

@@ -15,12 +15,23 @@ module ActiveRecordDatabases
   # @return [Class]
   def sqlite(folder)
     prepare
+    # ActiveRecord gives up the connections of a child's parent, and the gem says that it has closed them then.
+    require "sqlite3"
+    SQLite3::ForkSafety.suppress_warnings!
     base = named
     # SQLite's own defaults are Rails' up to 7.0.
     base.establish_connection(adapter: "sqlite3", database: File.join(folder, "#{short(base)}.sqlite3"), pool: POOL,
       timeout: 10_000)
     base.connection_pool.with_connection { |connection| connection.execute("PRAGMA journal_mode = WAL") }
     base.tap { migrate(base) }
+  end
+
+  # @param base [Class]
+  # @param options [Hash] of the connection
+  # @return [Class] with connections of its own to the same database
+  def again(base, **options)
+    config = base.connection_pool.db_config.configuration_hash
+    named.tap { |other| other.establish_connection(**config, **options) }
   end
 
   # @param server [PostgresServer]

@@ -76,11 +76,12 @@ module RAAF
       #     {Errors::Error#retry_after}. Default 60. Neither delay passes stream_timeout: an attempt that could only
       #     begin after it is not waited for.
       # @!attribute async_chunk_processing
-      #   @return [Boolean] whether chunk processors run outside the stream. Default true.
-      #     Has no effect yet in this version.
+      #   @return [Boolean] whether the processors of {Streaming.process_chunks} run outside the stream: in jobs of
+      #     ActiveJob's where that is loaded, else on threads of this process. false: on the thread that takes the
+      #     stream's chunks. Default true.
       # @!attribute chunk_processing_queue
-      #   @return [Symbol, String] the job queue of the chunk processors. Default :streaming_chunks.
-      #     Has no effect yet in this version.
+      #   @return [Symbol, String] the queue of the jobs in which the processors of {Streaming.process_chunks} run. A
+      #     worker has to work on it. Default :streaming_chunks.
       # @!attribute retain_text
       #   @return [Boolean] whether the answer's text is kept, for `cumulative` and the result. Default true.
       #     false is for answers too large for memory: `cumulative` and the result's text are empty then,

@@ -2,6 +2,7 @@
 
 require_relative "carried"
 require_relative "chunk"
+require_relative "chunk_processing"
 require_relative "delivery"
 require_relative "dispatcher"
 require_relative "live_run"
@@ -78,6 +79,7 @@ module RAAF
         @started_at = nil
         @delivery = nil # made when it is asked for
         @carried = Carried.take # for what runs on other threads than the caller's
+        @observers = observers
         @native = run.prepare
       end
 
@@ -325,7 +327,7 @@ module RAAF
       end
 
       def delivery
-        @delivery ||= Delivery.new(self, @live).tap { |made| @run.context.origin&.add(made) }
+        @delivery ||= Delivery.new(self, @live).tap { |made| @run.context.origin&.last = made }
       end
 
       # So that it can be stopped before the first token. A job may have waited so long that it was stopped meanwhile.
@@ -374,7 +376,7 @@ module RAAF
 
           start if starting
           hand_over_past(&block) unless waiting
-          late = true unless take_all(deadline, &block)
+          late = true unless take_all(deadline, &observed(block))
         ensure
           # Twice, for an interrupt that comes before the first has put interrupts off. It would be shorter to put them
           # off all the time and to let them in for the block only; but Ruby keeps that by thread, so that it would
@@ -471,6 +473,7 @@ module RAAF
         if native.here?
           @run.call.give_back
           keep_what_was_said
+          @batch&.flush # no last chunk comes that would do it
         end
         report
       end
@@ -519,7 +522,7 @@ module RAAF
       # Under the lock. Where no thread can be had for it, a stream without callbacks stays one.
       def attach_callback(types, block)
         before = [@callbacks, @unheard] #: [Callbacks?, bool]
-        @callbacks ||= Callbacks.new(@past || Past.new)
+        @callbacks ||= Callbacks.new(@past || Past.new, @observers)
         @callbacks.add(types, block)
         @unheard = true
         Dispatcher.attach(self)

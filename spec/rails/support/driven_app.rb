@@ -57,6 +57,11 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
     Browser.open((@proxy || server).url).tap { |session| (@sessions ||= []) << session }
   end
 
+  # @return [Integer] a user whom no other example has
+  def somebody
+    @somebody ||= (Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond) % 1_000_000_000)
+  end
+
   # @param user [Integer] who is signed in
   # @return [Capybara::Session] that shows the chat
   def open_chat(user = 1)

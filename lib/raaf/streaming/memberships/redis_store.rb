@@ -98,7 +98,8 @@ module RAAF
         def run(script, session, *arguments)
           @redis.run(script, ["#{@prefix}{#{session}}"], arguments)
         rescue => e
-          raise Errors::StoreUnavailableError, "the memberships' Redis failed (#{e.class}: #{Secrets.redact(e.message)})"
+          raise Errors::StoreUnavailableError, "the memberships' Redis failed (#{e.class}: " \
+                                               "#{Secrets.redact(e.message)})"
         end
       end
     end

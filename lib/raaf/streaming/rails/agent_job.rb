@@ -19,10 +19,11 @@ module RAAF
     # - *Priorities have names*: `set(priority: :high)`, see {PRIORITIES}.
     # - {#build_agent_for_user} is there.
     # - *A worker that is shut down in mid-answer hands the job back*: the browser is told that it waits, the provider's
-    #   connection is closed, and the next run begins the answer anew. Sidekiq and Delayed Job interrupt the job and put
-    #   it back themselves. Of Solid Queue, which would end the process without a word, the jobs are interrupted a
-    #   little earlier ({JobShutdown}), and enqueued again. A job that nobody interrupts, since its process was killed,
-    #   leaves a stream that is `:abandoned` ({ReplayStore#state_of}).
+    #   connection is closed, and the next run begins the answer anew. Sidekiq interrupts the job and puts it back
+    #   itself, and so does Delayed Job with `raise_signal_exceptions`. Of Solid Queue, which would end the process
+    #   without a word, the jobs are interrupted two seconds before (`config.solid_queue.shutdown_timeout`, 5 s where
+    #   nothing is said), and enqueued again. A job that nobody interrupts, since its process or its thread was killed,
+    #   leaves a stream that is `:abandoned` when the process is gone ({ReplayStore#state_of}), and the browser says so.
     #
     # *Errors.* A job with a `rescue => e`, as the guide's, handles its errors itself: ActiveJob sees none, and
     # `retry_on` does nothing. What could be tried again can be seen in the `:error` chunk ({Chunk#retry_after},
@@ -178,11 +179,10 @@ module RAAF
 
       # Of a job that has come to its end the stream is waited for no longer, though it may not have begun.
       def raaf_finish(origin)
-        deliveries = origin.deliveries
-        deliveries.each { |delivery| delivery.over unless delivery.stream } # of what was said about none
-        return unless deliveries.empty? && @raaf_queued && streams?
+        last = origin.last
+        return (last.over unless last.stream) if last # there was none, but something was said about it
 
-        Streaming.configuration.replay_store&.finish(origin.stream_id, attempt: origin.attempt)
+        Streaming.configuration.replay_store&.finish(origin.stream_id, attempt: origin.attempt) if streams?
       end
 
       # From now on the stream is known, and waited for. A job that enqueues itself again has done so before.

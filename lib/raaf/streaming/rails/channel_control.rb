@@ -253,10 +253,18 @@ module RAAF
       # Only the process that runs a stream can redirect it. To have it done elsewhere, the browser stops it and asks
       # anew; it knows the channel's action, which the server does not.
       def redirect_stream(id, message)
-        return if ConnectionManager.instance.redirect(id, message)
+        return if redirected_here?(id, message)
         raise Refused.new(:invalid, "The answer has ended.") unless store&.state_of(id) == :running
 
         transmit(type: "raaf_redirect_elsewhere", stream_id: id, message: message)
+      end
+
+      def redirected_here?(id, message)
+        ConnectionManager.instance.redirect(id, message)
+      rescue Errors::StreamLimitError
+        raise
+      rescue Errors::Error # it has just come to its end, or was stopped
+        raise Refused.new(:invalid, "The answer has ended.")
       end
     end
   end

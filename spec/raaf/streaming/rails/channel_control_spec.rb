@@ -212,6 +212,16 @@ RSpec.describe RAAF::Streaming::ChannelControl do
         expect(states(messages)).to eq(id => "finished")
       end
 
+      it "gives of what has ended only the newest few" do
+        ids = Array.new(8) { |i| "#{id}-#{i}" }
+        ids.each do |one|
+          store.begin(one, keys: ["place:#{place}"])
+          finish(store, one)
+        end
+        begin_stream
+        expect(states(resume(recent: true)).keys).to eq([*ids.last(5), id])
+      end
+
       it "gives a newer attempt from its beginning" do
         begin_stream
         send_frames(1, 2, 3)
@@ -410,7 +420,6 @@ RSpec.describe RAAF::Streaming::ChannelControl do
 
       it "is stopped at once, and the provider's connection is closed" do
         stream = stream_in_silence
-        store.begin(id, keys: ["user:#{user.id}"])
         control.stop({"stream_id" => id})
         expect(stream.wait(LifecycleHelpers::PATIENCE).status).to eq(:cancelled)
         server.wait_for_close(server.requests.last)
@@ -418,7 +427,6 @@ RSpec.describe RAAF::Streaming::ChannelControl do
 
       it "is redirected, for the user whose it is" do
         stream = stream_in_silence
-        store.begin(id, keys: ["user:#{user.id}"])
         control_of(other).redirect({"stream_id" => id, "message" => "Shorter"})
         expect(refusals).to eq([%w[raaf_refused raaf_redirect forbidden]])
         server.script(deltas: %w[short])
@@ -426,21 +434,22 @@ RSpec.describe RAAF::Streaming::ChannelControl do
         expect(stream.result.text).to eq("short")
         expect(server.requests.last.json[:messages].last[:content]).to eq("Shorter")
 
-        finish(store, id)
         control.redirect({"stream_id" => id, "message" => "Again"})
         expect(refusals).to eq([%w[raaf_refused raaf_redirect invalid]])
       end
 
       it "is not redirected by more messages than the user may send, or by what is none" do
         stream = stream_in_silence(messages_per_minute_per_user: 1)
-        store.begin(id, keys: ["user:#{user.id}"])
         control.redirect({"stream_id" => id, "message" => "Shorter"})
         expect(received.last).to include("reason" => "rate_limited", "message" => a_string_including("try again in"))
         [nil, "", {}, "x" * 40_000, "\xED\xA0\x80"].each do |message|
           control.redirect({"stream_id" => id, "message" => message})
         end
         expect(refusals).to eq([%w[raaf_refused raaf_redirect invalid]] * 5)
-        stream.cancel.wait(LifecycleHelpers::PATIENCE)
+        stream.cancel
+        control.redirect({"stream_id" => id, "message" => "Shorter"})
+        expect(refusals).to eq([%w[raaf_refused raaf_redirect invalid]])
+        stream.wait(LifecycleHelpers::PATIENCE)
       end
 
       it "is not kept alive by being redirectable" do
@@ -503,12 +512,9 @@ RSpec.describe RAAF::Streaming::ChannelControl do
       it "stops it, and the provider's connection is closed" do
         server.script(**silence_after("a"))
         address = server.base_url
-        elsewhere_id = id
         origin = RAAF::Streaming::Origin.new(stream_id: id, user_id: user.id)
-        child = elsewhere do |_, store|
+        child = elsewhere do
           stream = RAAF::Streaming::Origin.within(origin) { runner_for(address).stream("Hi") }
-          attempt = store.begin(elsewhere_id, keys: ["user:#{user.id}"], owner: "the child")
-          store.watch(elsewhere_id, attempt: attempt) { stream.cancel }
           stream.wait(LifecycleHelpers::PATIENCE).status
         end
         server.wait_for_request
