@@ -111,8 +111,8 @@ module RAAF
       def model(parent, name)
         full = full_name(parent, name)
         Class.new(parent) do
-          self.table_name = full
-          self.inheritance_column = nil
+          self.table_name = full # steep:ignore NoMethod
+          self.inheritance_column = nil # steep:ignore NoMethod
         end
       end
 

@@ -3,6 +3,7 @@
 require "rails/generators/base"
 require_relative "configuration_notes"
 require_relative "javascript"
+require_relative "../store/store_generator"
 
 module RAAF
   module Streaming
@@ -23,6 +24,9 @@ module RAAF
           desc: "Makes a page, /chat, with the elements that the guide's streaming_chat.js looks for"
         class_option :safe_user, type: :boolean, default: false,
           desc: "Lets User#as_json show id and name only, since broadcasts carry users as JSON"
+
+        class_option :store, type: :boolean, default: nil,
+          desc: "Makes the migration of raaf:streaming:store. Default: where cable.yml has solid_cable or postgresql"
 
         # The first line of files that are wholly ours, by which destroy knows them where Rails makes some too.
         MARK = "# Made by raaf:streaming:install."
@@ -118,6 +122,13 @@ module RAAF
           inject_into_class "app/models/user.rb", "User", SAFE_USER
         end
 
+        # Tables for what streams send, where Action Cable goes by the database.
+        #
+        # @return [void]
+        def create_store
+          invoke(StoreGenerator) if store?
+        end
+
         # What is left to do; or what is left to take away.
         #
         # @return [void]
@@ -155,6 +166,12 @@ module RAAF
         def read(path)
           file = File.join(destination_root, path)
           File.file?(file) ? File.read(file) : ""
+        end
+
+        def store?
+          return options[:store] unless options[:store].nil?
+
+          read("config/cable.yml").match?(/^\s*adapter:\s*["']?(?:solid_cable|postgresql)\b/)
         end
 
         def cable?
