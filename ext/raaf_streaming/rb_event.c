@@ -8,13 +8,15 @@
 #include <time.h>
 
 static VALUE cEvent, mSecureRandom;
-static ID id_uuid, id_aref;
+static VALUE carrier; /* who knows what is to be carried; nil: nobody asked for it */
+static ID id_uuid, id_aref, id_for_event;
 
 static void event_mark(void *data) {
     rb_raaf_event_t *event = data;
     rb_gc_mark_movable(event->type);
     rb_gc_mark_movable(event->payload);
     rb_gc_mark_movable(event->id);
+    rb_gc_mark_movable(event->carried);
 }
 
 static void event_compact(void *data) {
@@ -22,6 +24,7 @@ static void event_compact(void *data) {
     event->type = rb_gc_location(event->type);
     event->payload = rb_gc_location(event->payload);
     event->id = rb_gc_location(event->id);
+    event->carried = rb_gc_location(event->carried);
 }
 
 /*
@@ -71,7 +74,8 @@ static int64_t now(void) {
 
 static VALUE make(VALUE class, VALUE type, VALUE payload) {
     rb_raaf_event_t *event = take_memory();
-    *event = (rb_raaf_event_t){.type = type, .payload = payload, .id = Qnil, .at = now()};
+    *event = (rb_raaf_event_t){
+        .type = type, .payload = payload, .id = Qnil, .carried = Qundef, .at = now()};
     VALUE self = rb_data_typed_object_wrap(class, event, &event_type);
     RB_GC_GUARD(type); /* only now does anybody mark what the memory points to */
     RB_GC_GUARD(payload);
@@ -84,6 +88,16 @@ static VALUE event_alloc(VALUE class) {
 
 VALUE rb_raaf_event_new(VALUE type, VALUE payload) {
     return make(cEvent, type, payload);
+}
+
+void rb_raaf_event_carry(VALUE event) {
+    if (NIL_P(carrier) || rb_raaf_event_get(event)->carried != Qundef) return;
+    VALUE carried = rb_funcall(carrier, id_for_event, 0);
+    RB_OBJ_WRITE(event, &rb_raaf_event_get(event)->carried, carried);
+}
+
+void rb_raaf_event_carry_by(VALUE new_carrier) {
+    carrier = new_carrier;
 }
 
 VALUE rb_raaf_event_type(VALUE type) {
@@ -168,6 +182,9 @@ void rb_raaf_init_event(VALUE cBus) {
     rb_gc_register_mark_object(mSecureRandom);
     id_uuid = rb_intern("uuid");
     id_aref = rb_intern("[]");
+    id_for_event = rb_intern("for_event");
+    carrier = Qnil;
+    rb_gc_register_address(&carrier);
     cEvent = rb_define_class_under(cBus, "Event", rb_cObject);
     rb_gc_register_mark_object(cEvent);
     rb_define_alloc_func(cEvent, event_alloc);

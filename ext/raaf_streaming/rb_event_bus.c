@@ -96,11 +96,7 @@ static bool pass_middleware(VALUE middleware, VALUE event) {
     return true;
 }
 
-/*
- * Those with full queues come last, so that nobody else has to wait for them. (Something that is
- * known where an event is emitted, and has to be known where it is handled, would be taken along in
- * the event, and put in place by call_handler in rb_subscription.c.)
- */
+/* Those with full queues come last, so that nobody else has to wait for them. */
 static void deliver(VALUE self, rb_raaf_bus_t *bus, VALUE event) {
     VALUE handlers = handlers_for(self, bus, rb_raaf_event_get(event)->type);
     VALUE late = Qnil;
@@ -178,6 +174,12 @@ static VALUE bus_counts(VALUE self) {
                                 ULL2NUM(bus->failed), ULL2NUM(bus->dropped));
 }
 
+/* EventBus.carrier = who tells what is carried with each event; nil: nothing is. */
+static VALUE bus_carry_by(VALUE class, VALUE carrier) {
+    rb_raaf_event_carry_by(carrier);
+    return carrier;
+}
+
 static void after_fork_in_child(void) {
     rb_raaf_generation++;
 }
@@ -192,6 +194,7 @@ void rb_raaf_init_event_bus(void) {
     rb_gc_register_mark_object(cBus);
     rb_define_alloc_func(cBus, bus_alloc);
     rb_undef_method(cBus, "initialize_copy");
+    rb_define_singleton_method(cBus, "carrier=", bus_carry_by, 1);
     rb_define_method(cBus, "emit", bus_emit, -1);
     rb_define_method(cBus, "closed?", bus_closed_p, 0);
     rb_define_private_method(cBus, "handlers_changed", bus_handlers_changed, 0);

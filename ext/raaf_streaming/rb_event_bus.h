@@ -10,13 +10,14 @@
 /* rb_event.c */
 
 /*
- * Frozen once the middleware has seen it. 32 bytes: with 48, which go beyond what malloc keeps in 48,
+ * Frozen once the middleware has seen it. 40 bytes: with 48, which go beyond what malloc keeps in 48,
  * an emit took 10 ns more.
  */
 typedef struct rb_raaf_event {
     VALUE type;      /* Symbol */
     VALUE payload;   /* nil: made when asked for */
     VALUE id;        /* nil: made when asked for */
+    VALUE carried;   /* Carried; nil: nothing is; Qundef: nobody has asked */
     int64_t at : 63; /* nanoseconds since the epoch */
     uint64_t stopped : 1;
 } rb_raaf_event_t;
@@ -28,6 +29,15 @@ VALUE rb_raaf_event_new(VALUE type, VALUE payload);
 static inline rb_raaf_event_t *rb_raaf_event_get(VALUE event) {
     return RTYPEDDATA_DATA(event);
 }
+
+/*
+ * The emitter's: takes along what is known where the event is emitted, for handlers on other threads.
+ * Once an event; may run Ruby.
+ */
+void rb_raaf_event_carry(VALUE event);
+
+/* Has the event's carrier be [carrier], which responds to for_event; nil: nothing is carried. */
+void rb_raaf_event_carry_by(VALUE carrier);
 
 /* A Symbol for a Symbol or String; raises TypeError for anything else. */
 VALUE rb_raaf_event_type(VALUE type);

@@ -51,7 +51,7 @@ typedef struct job {
 static VALUE cSubscription, cJob;
 static VALUE running; /* Array of the Jobs that threads run */
 static unsigned running_generation;
-static ID id_call, id_schedule, id_report, id_spent, id_announce, id_follow;
+static ID id_call, id_schedule, id_report, id_spent, id_announce, id_follow, id_hand_over;
 
 static void subscription_mark(void *data) {
     subscription_t *subscription = data;
@@ -164,17 +164,25 @@ static uint64_t taken(const subscription_t *subscription) {
     return subscription->pushed - (uint64_t)RARRAY_LEN(subscription->queue);
 }
 
-/* Every call of a handler passes here. */
-static void call_handler(const subscription_t *subscription, VALUE event) {
+static void call_plainly(const subscription_t *subscription, VALUE event) {
     if (subscription->is_proc)
         rb_proc_call_with_block(subscription->callable, 1, &event, Qnil);
     else
         rb_funcallv(subscription->callable, id_call, 1, &event);
 }
 
+/* Every call of a handler on a thread of the pool passes here, with what was carried there. */
+static void call_handler(const subscription_t *subscription, VALUE event) {
+    VALUE carried = rb_raaf_event_get(event)->carried;
+    if (RB_TEST(carried) && carried != Qundef)
+        rb_funcall(carried, id_hand_over, 2, subscription->callable, event);
+    else
+        call_plainly(subscription, event);
+}
+
 static VALUE call_inline(VALUE arguments) {
     VALUE *pair = (VALUE *)arguments;
-    call_handler(get(pair[0]), pair[1]);
+    call_plainly(get(pair[0]), pair[1]);
     return Qnil;
 }
 
@@ -242,7 +250,10 @@ static bool enqueue(VALUE self, VALUE event, long limit, VALUE edge) {
 }
 
 static bool hand_over(VALUE self, subscription_t *subscription, VALUE event) {
-    if (subscription->delivery == QUEUED) return enqueue(self, event, subscription->limit, Qnil);
+    if (subscription->delivery == QUEUED) {
+        rb_raaf_event_carry(event);
+        return enqueue(self, event, subscription->limit, Qnil);
+    }
     handle_inline(self, event);
     return true;
 }
@@ -575,6 +586,7 @@ void rb_raaf_init_subscription(VALUE cBus) {
     id_spent = rb_intern("spent");
     id_announce = rb_intern("announce");
     id_follow = rb_intern("follow");
+    id_hand_over = rb_intern("hand_over");
     running = rb_ary_new();
     rb_gc_register_mark_object(running);
     define_subscription(cBus);

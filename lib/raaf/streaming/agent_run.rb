@@ -91,7 +91,8 @@ module RAAF
       def fail_later(error)
         @begun = true
         @stream&.cancel
-        ThreadPool.handlers.post { fail_with(error) }
+        carried = Carried.take
+        ThreadPool.handlers.post { Carried.within(carried) { fail_with(error) } }
       rescue ThreadError
         fail_with(error) # the process takes no new threads
       end

@@ -262,7 +262,8 @@ module RAAF
       def ended(message, result, error)
         @lock.synchronize { @message = @run = nil }
         message.settle(result, error)
-        shut_down?(error) ? drop_all(error) : advance
+        # What is told from now on is no part of that answer's stream.
+        shut_down?(error) ? drop_all(error) : Delivery.within(nil, nil) { advance }
       end
 
       # An answer that begins now would start all anew.

@@ -18,7 +18,8 @@ module RAAF
     # - Code of the application's that this gem runs (callbacks, tools, handlers) runs inside Rails' executor.
     # - Each stream leaves one line in the log, by {LogSubscriber}.
     # - API keys are kept out of the parameters in the log.
-    # - Hashes that are broadcast from a stream's block are numbered, by {BroadcastStamp}.
+    # - Hashes that are broadcast from a stream's block are numbered, by {BroadcastStamp}, and kept for a while in a
+    #   {ReplayStore}, which goes by Action Cable's adapter where the application sets none.
     # - In the test environment RAAF.provider is a {Testing::MockProvider}, unless the application has set another one.
     class Engine < ::Rails::Engine
       engine_name "raaf_streaming"
@@ -41,7 +42,10 @@ module RAAF
 
       # Action Cable's server is loaded with the first broadcast, which may come from within a stream.
       initializer "raaf_streaming.broadcast_stamp" do
-        Delivery.keep if defined?(::ActionCable::Engine)
+        if defined?(::ActionCable::Engine)
+          Delivery.keep
+          ReplayStore.choose { ReplayStore.for_cable(::ActionCable.server.config.cable) }
+        end
         ActiveSupport.on_load(:action_cable) do
           require_relative "rails/broadcast_stamp"
           BroadcastStamp.install

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "broadcaster"
+require_relative "carried"
 require_relative "event_bus"
 require_relative "synthesis"
 
@@ -79,7 +80,8 @@ module RAAF
           scope = Scope.current
           return super if scope.nil? || block.nil? # rubocop:disable Lint/ReturnInVoidContext
 
-          super { |*given| scope.inside_thread { block.call(*given) } }
+          carried = Carried.take
+          super { |*given| Carried.within(carried) { scope.inside_thread { block.call(*given) } } }
         end
       end
       private_constant :Thread, :Opening, :Inheriting

@@ -10,14 +10,25 @@ module RAAF
   # does so once a batch of chunks, not once a chunk.
   module Streaming
     @executor = nil
+    @carrier = nil
 
     class << self
       # Something with `wrap { }`, inside of which the application's code runs, and `waiting { }`, inside of which a
-      # thread waits for another one that is to run such code. nil: nothing.
+      # thread waits for another one that is to run such code; and, if it has that, `carry`, which takes along what the
+      # framework keeps for the calling thread: it returns something whose `call { }` runs a block with that on another
+      # one, or nil where there is nothing. nil: nothing.
       #
       # @return [#wrap, nil]
       # @api private
-      attr_accessor :executor
+      attr_reader :executor
+
+      # @param executor [#wrap, nil]
+      # @api private
+      def executor=(executor)
+        @carrier = (executor if executor.respond_to?(:carry))
+        @executor = executor
+        Carried.keep if @carrier
+      end
 
       # @yieldreturn [Object]
       # @return [Object] what the block returned
@@ -25,6 +36,12 @@ module RAAF
       def in_executor(&block)
         executor = @executor
         executor ? executor.wrap(&block) : yield
+      end
+
+      # @return [#call, nil] runs a block with what the framework keeps for the calling thread; nil: nothing
+      # @api private
+      def carry
+        @carrier&.carry
       end
 
       # @yieldreturn [Object]

@@ -21,8 +21,8 @@ module RAAF
         stopped = Reactor.stop(timeout)
         Dispatcher.shutdown(timeout)
         ThreadPool.handlers.settle(timeout)
-        store = configuration.replay_store
-        store.flush(timeout) if store.respond_to?(:flush)
+        ReplayStore::Recording.finish_all
+        ReplayStore.flush_used(timeout)
         stopped
       end
 

@@ -2,6 +2,8 @@
 
 require "securerandom"
 
+require_relative "complaints"
+require_relative "replay_store/choice"
 require_relative "replay_store/frame"
 require_relative "replay_store/lease"
 require_relative "replay_store/reading"
@@ -74,6 +76,8 @@ module RAAF
       # What something has to have to be the setting `replay_store`.
       INTERFACE = %i[begin await append add_keys finish read checkpoint state_of finished? cancel cancelled? streams_of
         keys_of watch unwatch].freeze
+
+      extend Choice
 
       # @return [Integer]
       attr_reader :max_frames
@@ -326,4 +330,5 @@ module RAAF
 end
 
 require_relative "replay_store/memory_store"
+require_relative "replay_store/recording"
 require_relative "replay_store/redis_store"

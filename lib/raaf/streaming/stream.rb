@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "carried"
 require_relative "chunk"
 require_relative "delivery"
 require_relative "dispatcher"
@@ -75,6 +76,7 @@ module RAAF
         @reported = false
         @started_at = nil
         @delivery = nil # made when it is asked for
+        @carried = Carried.take # for what runs on other threads than the caller's
         @native = run.prepare
       end
 
@@ -86,9 +88,14 @@ module RAAF
       def start
         record = @run.call.record # its time runs before the request does
         @started_at = now
+        delivery.record if @run.context.origin # so that it can be stopped before the first token
         @live.count_message(@run.call.details) { @run.call.start(native, @live) }
+        native.cancel if @live.cancelled? # when there was nothing to cancel yet
         @record = record&.begin
+        started = true
         self
+      ensure
+        @delivery&.over unless started
       end
 
       # Sends the question and takes the chunks. Unlike {#start} and {#each} one after the other this leaves no moment
@@ -161,7 +168,7 @@ module RAAF
               raise Errors::Error, "each or wait take the chunks of this stream, or have taken them"
             end
 
-            attach_callback(types, delivering(block))
+            attach_callback(types, carrying(delivering(block)))
           end
         end
         self
@@ -255,17 +262,7 @@ module RAAF
       # @return [Boolean] whether there is more to do
       # @api private
       def dispatch(most, seconds)
-        through = false
-        state = run_callbacks(most, seconds)
-        through = true
-        state == :more
-      rescue *FAILURES => e
-        through = true
-        fail_callbacks(e)
-        false
-      ensure
-        # A killed thread. The stream must not stay without an end.
-        fail_callbacks(Errors::CancelledError.new("the thread that ran the callbacks was ended")) unless through
+        Carried.within(@carried) { serve_callbacks(most, seconds) }
       end
 
       # @return [Boolean] whether the dispatcher has nothing more to do for it
@@ -296,6 +293,7 @@ module RAAF
           @callbacks.keep(error_chunk) # for a callback that comes later, and is run by another thread
         end
         report
+        end_delivery
       end
 
       private
@@ -308,8 +306,7 @@ module RAAF
       # At the end of the process every thread that streams gets one. Ruby ends threads then without a word, and it
       # shall not look as if all of them had crashed.
       def raise_error
-        shut_down = @error.is_a?(Errors::CancelledError) && @error.reason == :shutdown
-        Thread.current.report_on_exception = false if shut_down && Streaming.exiting?
+        Thread.current.report_on_exception = false if shut_down? && Streaming.exiting?
         raise @error
       end
 
@@ -323,7 +320,35 @@ module RAAF
       def delivering(block)
         return block unless Delivery.kept?
 
-        Delivery.around(@delivery ||= Delivery.new(self, @run.context.attempt), block)
+        Delivery.around(delivery, block)
+      end
+
+      def delivery
+        @delivery ||= Delivery.new(self, @live)
+      end
+
+      # Behind the last chunk. What a job was doing when it was interrupted may go on in another process.
+      def end_delivery
+        @delivery&.over(interrupted: !@error.nil? && ($!.is_a?(SignalException) || shut_down?)) if finished?
+      end
+
+      def shut_down?
+        @error.is_a?(Errors::CancelledError) && @error.reason == :shutdown
+      end
+
+      # With what holds where the callback is given, where that is something else than held where the stream began.
+      def carrying(block)
+        carried = Carried.take
+        return block if carried.nil? || carried == @carried
+
+        ->(chunk) { carried.within { block.call(chunk) } }
+      end
+
+      # What the stream's tools run with.
+      def carried_by_tools
+        return @carried unless Delivery.kept?
+
+        Carried.within(@carried) { Carried.take(delivery) }
       end
 
       # ---- taking chunks on the caller's thread ----
@@ -413,7 +438,12 @@ module RAAF
       end
 
       def leave(consumer, late)
-        Thread.handle_interrupt(Object => :never) { release(consumer, late) } if @consumer.equal?(consumer)
+        return unless @consumer.equal?(consumer)
+
+        Thread.handle_interrupt(Object => :never) do
+          release(consumer, late)
+          end_delivery
+        end
       end
 
       # Whoever leaves before the end has ended it, unless he only waited for some time.
@@ -495,6 +525,21 @@ module RAAF
         @ended.broadcast
       end
 
+      def serve_callbacks(most, seconds)
+        through = false
+        state = run_callbacks(most, seconds)
+        through = true
+        end_delivery
+        state == :more
+      rescue *FAILURES => e
+        through = true
+        fail_callbacks(e)
+        false
+      ensure
+        # A killed thread. The stream must not stay without an end.
+        fail_callbacks(Errors::CancelledError.new("the thread that ran the callbacks was ended")) unless through
+      end
+
       def run_callbacks(most, seconds)
         @callbacks.catch_up
         return :idle if finished?
@@ -527,9 +572,8 @@ module RAAF
         @run.call.give_back if native.here?
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
         report
-        return unless chunk
-
-        @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") }
+        @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") } if chunk
+        end_delivery
       end
 
       def error_chunk

@@ -193,7 +193,8 @@ module RAAF
       def agent_ended(name, result, error)
         through = false
         note(name, result, error)
-        @plan.ended(name, result, error)
+        # What is told from now on is no part of that agent's stream.
+        Delivery.within(nil, nil) { @plan.ended(name, result, error) }
         through = true
       rescue *AgentRun::FAILURES => e
         through = true

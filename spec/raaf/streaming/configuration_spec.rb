@@ -18,7 +18,8 @@ RSpec.describe RAAF::Streaming::Configuration do
       queue_max_bytes: 1_048_576, max_line_bytes: 8_388_608, max_event_bytes: 16_777_216, malformed_events: :error,
       raw_events: false, tool_timeout: 60, max_turns: nil, token_budget: nil,
       conversation_store: nil, ca_file: nil, proxy: nil, context_in_instructions: true, partial_arguments: false,
-      disconnect_grace: 30, replay_store: nil, memberships: nil, analytics: true
+      disconnect_grace: 30, replay_store: nil, cumulative_limit: 1000, memberships: nil,
+      analytics: true
     )
   end
 
@@ -52,6 +53,7 @@ RSpec.describe RAAF::Streaming::Configuration do
     max_event_bytes: [[1], [0]],
     tool_timeout: [[nil, 0.5, 10], [0, -1, "1"]],
     max_turns: [[nil, 1], [0, 1.5]],
+    cumulative_limit: [[nil, 0, 4096], [-1, 1.5, "1000"]],
     token_budget: [[nil, 1000], [0, "1"]],
     conversation_store: [[nil, RAAF::Streaming::ConversationStore.new], [1, "memory", Object.new]],
     raw_events: [[true, false], [nil, 1, "true"]],

@@ -3,6 +3,7 @@
 require "json"
 require "timeout"
 require_relative "arguments"
+require_relative "../carried"
 require_relative "../notifications"
 require_relative "../thread_pool"
 require_relative "../../errors"
@@ -79,15 +80,16 @@ module RAAF
           @taken = {} # call => outcome; the consumer's
         end
 
+        # @param carried [Carried, nil] what the tools run with
         # @yieldreturn [void] called on any thread whenever there is an outcome to take
         # @return [self]
-        def start(&ready)
+        def start(carried = nil, &ready)
           _, *others = @calls.select { |call| @set.handoff(call[:name]) }
           @calls.each do |call|
             if others.include?(call)
               add(refused(call), ready)
             else
-              ThreadPool.tools.post(-> { run(call, ready) })
+              ThreadPool.tools.post(-> { run(call, carried, ready) })
             end
           end
           self
@@ -162,10 +164,10 @@ module RAAF
         end
 
         # Whatever happens to the thread, the call comes to an end.
-        def run(call, ready)
+        def run(call, carried, ready)
           outcome = Outcome.new(call: call, error: tool_error(call, "ended its thread"))
           Thread.handle_interrupt(Object => :immediate) do
-            outcome = @abandoned ? interrupted(call) : call_back(perform_and_tell(call))
+            outcome = @abandoned ? interrupted(call) : Carried.within(carried) { call_back(perform_and_tell(call)) }
           end
         ensure
           add(outcome, ready)
