@@ -23,25 +23,29 @@ RSpec.describe "rails generate raaf:streaming:store" do
     puts store.read("s", place: "p").frames.map(&:seq).inspect, store.checkpoint("s", place: "p").text,
       store.state_of("s"), RAAF::Streaming::Memberships::ActiveRecordStore.new.members("room").inspect
   RUBY
-  usable = "puts RAAF::Streaming::ReplayStore::ActiveRecordStore.usable?"
+  # What is chosen by itself, too.
+  usable = <<~RUBY
+    puts RAAF::Streaming::ReplayStore.for_cable(adapter: "solid_cable").class.name[/\w+\z/],
+      RAAF::Streaming::ReplayStore::ActiveRecordStore.usable?
+  RUBY
 
   it "makes tables that several processes share, and can be taken back" do
     AppBuilder.copy(AppBuilder.installed) do |app|
       before = app.files
-      expect(app.rails("runner", usable)).to end_with("false\n")
+      expect(app.rails("runner", usable)).to end_with("MemoryStore\nfalse\n")
       expect(app.rails("generate", command)).to match(/Left for you:\n  - rails db:migrate/)
       expect(app.read(migrations(app).first)).to match(/ActiveRecord::Migration\[\d\.\d\]/)
       app.rails("generate", command)
       expect(migrations(app).size).to eq(1)
 
       app.rails("db:migrate")
-      expect(app.rails("runner", usable)).to end_with("true\n")
+      expect(app.rails("runner", usable)).to end_with("ActiveRecordStore\ntrue\n")
       expect(app.rails("runner", write)).to end_with("true\n")
       expect(app.rails("runner", read)).to end_with("[1, 2, 3]\n1 2 3 \nfinished\n[\"1\"]\n")
       expect(app.read("log/development.log")).not_to include('INSERT INTO "raaf_stream_frames"')
 
       app.rails("db:rollback")
-      expect(app.rails("runner", usable)).to end_with("false\n")
+      expect(app.rails("runner", usable)).to end_with("MemoryStore\nfalse\n")
       app.rails("destroy", command)
       expect(app.files.except("db/schema.rb")).to eq(before.except("db/schema.rb"))
     end
@@ -89,7 +93,7 @@ RSpec.describe "rails generate raaf:streaming:store" do
       expect(app.rails("generate", command, "--database", "streams")).to include('new(base: "ItsName")')
       app.rails("db:migrate")
       other = [write, read].map { |code| code.gsub("Store.new", 'Store.new(base: "StreamsRecord")') }
-      expect(app.rails("runner", usable)).to end_with("false\n")
+      expect(app.rails("runner", usable)).to end_with("MemoryStore\nfalse\n")
       expect(app.rails("runner", other.first)).to end_with("true\n")
       expect(app.rails("runner", other.last)).to end_with("[1, 2, 3]\n1 2 3 \nfinished\n[\"1\"]\n")
     end
