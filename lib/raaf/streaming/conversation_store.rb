@@ -5,9 +5,10 @@ module RAAF
     # Keeps what was said in a session, so that the next run of the same session goes on from it.
     #
     # Anything with {#messages} and {#append} can be the setting `conversation_store`; this one keeps it in the memory
-    # of the process. Runs with a `session_id` begin with what the store has, and add to it what the user said and what
-    # came of it: the answer, tool calls and their results; of a run that was cut off, the words that were delivered.
-    # Of a run that failed before a word came nothing is kept, so that it can be tried again.
+    # of the process, {ActiveRecordStore} in the database. Runs with a `session_id` begin with what the store has, and
+    # add to it what the user said and what came of it: the answer, tool calls and their results; of a run that was cut
+    # off, the words that were delivered. Of a run that failed before a word came nothing is kept, so that it can be
+    # tried again.
     #
     # Every method may be called from any thread. What it hands out are copies.
     #
@@ -16,6 +17,9 @@ module RAAF
     #   runner.run_and_stream("My name is Ann.", session_id: "42")
     #   runner.run_and_stream("What is my name?", session_id: "42")
     class ConversationStore
+      # Needs no ActiveRecord until it is used.
+      autoload :ActiveRecordStore, "#{__dir__}/conversation_store/active_record_store"
+
       # Messages kept for one session, unless another number is given.
       MAX_MESSAGES = 200
       # Sessions kept, unless another number is given.

@@ -24,7 +24,8 @@ module RAAF
       # What migrations call our tables, with what is put before and behind the names.
       TABLES = {streams: "raaf_streams", places: "raaf_stream_places", frames: "raaf_stream_frames",
                 keys: "raaf_stream_keys", leases: "raaf_leases",
-                sessions: "raaf_sessions", members: "raaf_session_members"}.freeze
+                sessions: "raaf_sessions", members: "raaf_session_members",
+                conversations: "raaf_conversations", messages: "raaf_conversation_messages"}.freeze
       # How often something is tried that others stand in the way of.
       TRIES = 6
       # Seconds of the first pause between two tries; each is longer than the one before.
@@ -111,8 +112,8 @@ module RAAF
       def model(parent, name)
         full = full_name(parent, name)
         Class.new(parent) do
-          self.table_name = full
-          self.inheritance_column = nil
+          self.table_name = full # steep:ignore NoMethod
+          self.inheritance_column = nil # steep:ignore NoMethod
         end
       end
 

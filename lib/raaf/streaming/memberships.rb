@@ -22,7 +22,7 @@ module RAAF
     #   memberships.members("42")            # => ["7"]
     class Memberships
       # Needs no ActiveRecord until it is used.
-      autoload :ActiveRecordStore, File.expand_path("memberships/active_record_store", __dir__)
+      autoload :ActiveRecordStore, "#{__dir__}/memberships/active_record_store"
 
       # Members of one session, unless another number is given.
       MAX_MEMBERS = 1000

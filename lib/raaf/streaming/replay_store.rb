@@ -49,7 +49,7 @@ module RAAF
     #   store.cancel(stream.id)   # in another process
     class ReplayStore
       # Needs no ActiveRecord until it is used.
-      autoload :ActiveRecordStore, File.expand_path("replay_store/active_record_store", __dir__)
+      autoload :ActiveRecordStore, "#{__dir__}/replay_store/active_record_store"
 
       # Frames kept of each stream and place, unless another number is given.
       MAX_FRAMES = 2000

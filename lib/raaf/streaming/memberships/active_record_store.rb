@@ -46,17 +46,22 @@ module RAAF
               row = lock(session)
               members = table(:members).where(session_id: row)
               members.where("expires_at <= ?", now).delete_all
-              joined = join_row(members, row, user, now + (ttl * 1000).ceil)
-              table(:sessions).where(id: row).update_all(expires_at: now + (ttl * 1000).ceil) if joined
+              joined = join_row(members, row, user, now + milliseconds)
+              table(:sessions).where(id: row).update_all(expires_at: now + milliseconds) if joined
               sweep(now)
               joined
             end
           end
         end
 
+        # @return [Integer] for which a membership holds
+        def milliseconds
+          (ttl * 1000).ceil
+        end
+
         def lock(session)
           digest = @database.digest(session)
-          insert(:sessions, digest: digest, expires_at: @database.now + (ttl * 1000).ceil)
+          insert(:sessions, digest: digest, expires_at: @database.now + milliseconds)
           table(:sessions).where(digest: digest).lock.pick(:id) or
             raise Database::Conflict, "the session was deleted just then"
         end

@@ -231,6 +231,10 @@ module RAAF
           @database.table(name)
         end
 
+        def milliseconds(seconds)
+          (seconds * 1000).ceil
+        end
+
         # Binary columns, so that any text can be kept.
         def utf8(bytes)
           bytes.to_s.dup.force_encoding(Encoding::UTF_8)
@@ -308,7 +312,7 @@ module RAAF
 
         # Inside a transaction.
         def hold_lease(process)
-          until_then = @database.now + (lease_seconds * 1000).ceil
+          until_then = @database.now + milliseconds(lease_seconds)
           return if table(:leases).where(process: process).update_all(expires_at: until_then).positive?
 
           table(:leases).insert_all([{process: process, expires_at: until_then}], returning: false,
@@ -321,7 +325,7 @@ module RAAF
           outcomes = records.change(items.map { |_, id| id }) do |found, now|
             items.map { |kind, id, what| [kind, id, *apply(records, found.fetch(id), now, kind, what)] }
           end
-          outcomes.each { |outcome| note(*outcome) }
+          outcomes.each { |kind, id, attempt, done| note(kind, id, attempt, done) }
           @sweep.now_and_then
         end
 

@@ -187,7 +187,7 @@ module RAAF
 
         # (see ReplayStore#memberships)
         def memberships
-          Memberships::RedisStore.new(@redis)
+          Memberships::RedisStore.new(@redis, prefix: "#{@prefix}members:")
         end
 
         # (see ReplayStore#flush)

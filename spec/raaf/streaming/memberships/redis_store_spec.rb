@@ -33,11 +33,12 @@ RSpec.describe RAAF::Streaming::Memberships::RedisStore do
     expect(client.keys("raaf:members:{left}")).to eq([])
   end
 
-  it "are kept beside the frames of streams" do
-    store = RAAF::Streaming::ReplayStore::RedisStore.new(client)
+  it "are kept beside the frames of streams, below the same prefix" do
+    store = RAAF::Streaming::ReplayStore::RedisStore.new(client, prefix: "app:raaf:")
     RAAF::Streaming.configure { |config| config.replay_store = store }
     RAAF::Streaming::Memberships.current.join("beside", 1)
-    expect(make_memberships.member?("beside", 1)).to be(true)
+    expect(client.keys("*{beside}")).to eq(["app:raaf:members:{beside}"])
+    expect(make_memberships(prefix: "app:raaf:members:").member?("beside", 1)).to be(true)
   ensure
     RAAF::Streaming.reset_configuration!
   end

@@ -59,7 +59,7 @@ RSpec.shared_examples "a replay store in a database" do
     it "is put off by a frame once a part of the time is over" do
       store = make_store(live_ttl: 1000)
       store.begin(id)
-      row_of(id).then { |row| database.table(:streams).where(id: row.id).update_all(expires_at: database.now + 900_000) }
+      row_of(id).update_columns(expires_at: database.now + 900_000)
       append_to(store, id, 1)
       expect(time_to_live(id)).to be_between(950, 1000)
     end
@@ -494,6 +494,8 @@ RSpec.describe RAAF::Streaming::ReplayStore::ActiveRecordStore do
           expect(store.cancel(id)).to be(true)
           expect(told.pop).to eq(:cancelled)
           store.finish(id)
+          server.start
+          expect(store.flush(LifecycleHelpers::PATIENCE)).to be(true)
         end
       end
 
@@ -513,9 +515,9 @@ RSpec.describe RAAF::Streaming::ReplayStore::ActiveRecordStore do
 
   describe "without a database" do
     # A process of its own, where nothing of ActiveRecord is loaded.
-    def ruby(code, *options)
-      IO.popen([RbConfig.ruby, *options, "-I", File.expand_path("../../../../lib", __dir__), "-r", "raaf-streaming", "-e",
-        code], err: [:child, :out], &:read)
+    def ruby(code)
+      library = File.expand_path("../../../../lib", __dir__)
+      IO.popen([RbConfig.ruby, "-I", library, "-r", "raaf-streaming", "-e", code], err: [:child, :out], &:read)
     end
 
     it "is not usable, and loads no ActiveRecord with the gem" do

@@ -6,6 +6,7 @@ require_relative "configuration_notes"
 require_relative "javascript"
 require_relative "jobs"
 require_relative "owned_files"
+require_relative "../store/store_generator"
 
 module RAAF
   module Streaming
@@ -28,6 +29,9 @@ module RAAF
           desc: "Makes a page, /chat, with the elements that the guide's streaming_chat.js looks for"
         class_option :safe_user, type: :boolean, default: false,
           desc: "Lets User#as_json show id and name only, since broadcasts carry users as JSON"
+
+        class_option :store, type: :boolean, default: nil,
+          desc: "Makes the migration of raaf:streaming:store. Default: where cable.yml has solid_cable or postgresql"
 
         # The first line of Ruby files that are wholly ours.
         MARK = "# #{SIGNATURE}"
@@ -159,6 +163,13 @@ module RAAF
           inject_into_class path, "User", SAFE_USER
         end
 
+        # Tables for what streams send, where Action Cable goes by the database.
+        #
+        # @return [void]
+        def create_store
+          invoke(StoreGenerator) if store?
+        end
+
         # What is left to do; or what is left to take away.
         #
         # @return [void]
@@ -203,6 +214,12 @@ module RAAF
             route.path.spec.to_s.start_with?("/chat(", "/chat/:") && route.verb.match?(/\A(?:GET)?\z/) &&
               route.defaults[:controller] != "streaming_chat"
           end
+        end
+
+        def store?
+          return options[:store] unless options[:store].nil?
+
+          read("config/cable.yml").match?(/^\s*adapter:\s*["']?(?:solid_cable|postgresql)\b/)
         end
 
         def cable?

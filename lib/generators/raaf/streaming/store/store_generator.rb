@@ -7,9 +7,10 @@ require "rails/generators/active_record/migration"
 module RAAF
   module Streaming
     module Generators
-      # Makes the migration for the tables of {ReplayStore::ActiveRecordStore} and {Memberships::ActiveRecordStore}:
-      # `rails generate raaf:streaming:store`, then `rails db:migrate`. Where Action Cable goes by the database, the gem
-      # then uses them by itself. With `--database NAME` it goes to that database's migrations.
+      # Makes the migration for the tables of {ReplayStore::ActiveRecordStore}, {Memberships::ActiveRecordStore} and
+      # {ConversationStore::ActiveRecordStore}: `rails generate raaf:streaming:store`, then `rails db:migrate`. Where
+      # Action Cable goes by the database, the gem then uses the first two by itself. With `--database NAME` it goes to
+      # that database's migrations.
       #
       # It may be run again; `rails destroy raaf:streaming:store` takes the migration back, after `rails db:rollback`.
       class StoreGenerator < ::Rails::Generators::Base
@@ -18,7 +19,7 @@ module RAAF
         # Thor would read RAAF as R_A_A_F.
         namespace "raaf:streaming:store"
         source_root File.expand_path("templates", __dir__)
-        desc "Makes the migration for the tables in which frames of streams and members of sessions are kept."
+        desc "Makes the migration for the tables that keep streams, members of sessions and conversations."
 
         class_option :database, type: :string, aliases: %w[--db],
           desc: "The database, as database.yml names it, that the tables are to be in"

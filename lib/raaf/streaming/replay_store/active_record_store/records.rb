@@ -17,7 +17,7 @@ module RAAF
           # Columns of a stream that are {StreamRecord::Fields}, in that order.
           FIELDS = %i[attempt owner finished cancelled waiting process expires_at].freeze
           # Columns of a place that are those of {StreamRecord::Place}, in that order.
-          PLACE = %i[id digest last frames bytes size text_from].freeze
+          PLACE = %i[stream_id id digest last frames bytes size text_from].freeze
 
           # @param database [Database]
           # @param limits [ReplayStore] whose limits hold
@@ -99,9 +99,9 @@ module RAAF
 
           def load_places(records)
             by_row = records.to_h { |record| [record.row, record] }
-            table(:places).where(stream_id: by_row.keys).pluck(:stream_id, *PLACE).each do |row, *columns|
+            table(:places).where(stream_id: by_row.keys).pluck(*PLACE).each do |columns|
               place = StreamRecord::Place.new(*columns, [], false)
-              by_row.fetch(row).places[place.digest] = place
+              by_row.fetch(place.stream_id).places[place.digest] = place
             end
           end
 
@@ -122,9 +122,9 @@ module RAAF
 
           def save(records)
             delete_places(records.flat_map(&:gone))
-            add_places(records)
-            places = records.flat_map { |record| record.places.each_value.map { |place| [record.row, place] } }
-            save_places(places.reject { |_, place| place.added.empty? })
+            places = records.flat_map { |record| record.places.values }
+            add_places(places.reject(&:id))
+            save_places(places.reject { |place| place.added.empty? })
             upsert(:streams, records.select(&:changed?).map { |record| stream_row(record) })
           end
 
@@ -132,32 +132,25 @@ module RAAF
             {id: record.row, digest: record.digest, name: record.id, **record.fields.to_h}
           end
 
-          def add_places(records)
-            added = records.flat_map do |record|
-              record.places.each_value.reject(&:row).map { |place| [record.row, place] }
-            end
-            return if added.empty?
+          def add_places(places)
+            return if places.empty?
 
-            insert(:places, added.map { |row, place| {stream_id: row, digest: place.digest} })
-            known = table(:places).where(stream_id: added.map(&:first).uniq).pluck(:stream_id, :digest, :id)
-            rows = known.to_h { |row, digest, id| [[row, digest], id] }
-            added.each { |row, place| place.row = rows.fetch([row, place.digest]) }
+            insert(:places, places.map { |place| {stream_id: place.stream_id, digest: place.digest} })
+            known = table(:places).where(stream_id: places.map(&:stream_id).uniq).pluck(:stream_id, :digest, :id)
+            ids = known.to_h { |row, digest, id| [[row, digest], id] }
+            places.each { |place| place.id = ids.fetch([place.stream_id, place.digest]) }
           end
 
-          # @param places [Array<Array(Integer, StreamRecord::Place)>] with the stream's row
           def save_places(places)
-            table(:places).where(id: places.select { |_, place| place.cleared }.map { |_, place| place.row })
-              .update_all(text: nil)
-            insert(:frames, places.flat_map { |_, place| place.added.map { |frame| {place_id: place.row, **frame} } })
-            places.each { |_, place| trim(place) }
-            upsert(:places, places.map do |row, place|
-              {stream_id: row, **PLACE.to_h { |column| [column, place[(column == :id) ? :row : column]] }}
-            end)
+            table(:places).where(id: places.select(&:cleared).map(&:id)).update_all(text: nil)
+            insert(:frames, places.flat_map { |place| place.added.map { |frame| {place_id: place.id, **frame} } })
+            places.each { |place| trim(place) }
+            upsert(:places, places.map { |place| place.to_h.slice(*PLACE) })
           end
 
           # Drops the oldest frames for which there is no room.
           def trim(place)
-            frames = table(:frames).where(place_id: place.row)
+            frames = table(:frames).where(place_id: place.id)
             upto = 0
             each_of(frames) do |seq, bytes|
               break if place.frames <= @limits.max_frames && place.bytes <= @limits.max_bytes
@@ -188,8 +181,8 @@ module RAAF
             pieces = frames.order(:seq).pluck(:seq, :delta)
             return if pieces.empty?
 
-            text = table(:places).where(id: place.row).pick(:text).to_s + pieces.map(&:last).join
-            table(:places).where(id: place.row).update_all(text: text)
+            text = table(:places).where(id: place.id).pick(:text).to_s + pieces.map(&:last).join
+            table(:places).where(id: place.id).update_all(text: text)
             place.text_from = pieces.last.first + 1
           end
         end

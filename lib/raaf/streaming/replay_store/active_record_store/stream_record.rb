@@ -16,9 +16,9 @@ module RAAF
           # whole), and the number of the frame from which on its pieces are the frames' own (those before are in the
           # place's text).
           #
-          # row: nil: a new one; added: rows of frames that are to be added; cleared: whether the text that the table
-          # has holds no longer.
-          Place = Struct.new(:row, :digest, :last, :frames, :bytes, :size, :text_from, :added, :cleared)
+          # id: nil: a new one; added: rows of frames that are to be added; cleared: whether the text that the table has
+          # holds no longer.
+          Place = Struct.new(:stream_id, :id, :digest, :last, :frames, :bytes, :size, :text_from, :added, :cleared)
           # What the table has of a stream, but for its names. waiting: for somebody to run it.
           Fields = Struct.new(:attempt, :owner, :finished, :cancelled, :waiting, :process, :expires_at)
 
@@ -71,7 +71,7 @@ module RAAF
           # @param limits [ReplayStore]
           # @return [void]
           def touch(now, limits)
-            ttl = ((fields.finished ? limits.finished_ttl : limits.live_ttl) * 1000).ceil
+            ttl = ((fields.finished ? limits.finished_ttl : limits.live_ttl) * 1000).ceil # milliseconds
             @known = true
             fields.expires_at = now + ttl unless (fields.expires_at - now).between?(ttl * (1 - SLACK), ttl)
           end
@@ -129,7 +129,7 @@ module RAAF
           private
 
           def start_over(number, process)
-            gone.concat(places.each_value.filter_map(&:row))
+            gone.concat(places.each_value.filter_map(&:id))
             places.clear
             fields.attempt = number
             fields.process = process
@@ -141,7 +141,7 @@ module RAAF
             return places[digest] if places.key?(digest)
             return if fields.finished || places.size >= MAX_PLACES
 
-            places[digest] = Place.new(nil, digest, 0, 0, 0, 0, 1, [], false)
+            places[digest] = Place.new(row, nil, digest, 0, 0, 0, 0, 1, [], false)
           end
 
           # @return [String] the frame's piece of the text; "" where the text is not whole
