@@ -75,6 +75,25 @@ RSpec.describe "rails generate raaf:streaming:install" do
     end
   end
 
+  it "adds to an application's own channel what makes answers resumable, and takes it back" do
+    own = <<~RUBY
+      module ApplicationCable
+        class Channel < ActionCable::Channel::Base
+          def greeting = "ours"
+        end
+      end
+    RUBY
+    AppBuilder.copy(AppBuilder.fresh) do |app|
+      app.write("app/channels/application_cable/channel.rb", own)
+      app.rails("generate", command)
+      asked = "puts ApplicationCable::Channel.include?(RAAF::Streaming::ChannelActions), " \
+              "ApplicationCable::Channel.method_defined?(:greeting)"
+      expect(app.rails("runner", asked)).to end_with("true\ntrue\n")
+      app.rails("destroy", command)
+      expect(app.read("app/channels/application_cable/channel.rb")).to eq(own)
+    end
+  end
+
   it "makes no page where none is wanted, and limits what is shown of a user where that is" do
     AppBuilder.copy(AppBuilder.fresh) do |app|
       app.write("app/models/user.rb", <<~RUBY)

@@ -6,11 +6,12 @@ module RAAF
   module Errors
     # The stream was cancelled: by `cancel`, by a `break` out of the block, or because the process shuts down.
     class CancelledError < Error
-      # @return [Symbol, nil] :cancelled or :shutdown
+      # @return [Symbol, nil] :cancelled, :superseded or :shutdown
       attr_reader :reason
 
       # @param message [String, nil]
-      # @param reason [Symbol, nil] :cancelled (somebody asked for it) or :shutdown (the process ends)
+      # @param reason [Symbol, nil] :cancelled (somebody asked for it), :superseded (another run of the same job has
+      #   begun the same stream anew) or :shutdown (the process ends)
       # @param details [Hash] as for {Error#initialize}
       def initialize(message = nil, reason: nil, **details)
         super(message, **details)

@@ -134,9 +134,15 @@ module RAAF
       #   @return [ConversationStore, #messages, nil] where runs with a session_id find what was said before. Default
       #     nil: nothing is kept.
       # @!attribute replay_store
-      #   @return [ReplayStore, nil] where what streams send is kept for readers who were away, and where they are told
-      #     to stop by other processes. Only the process's setting counts, not a runner's or a call's. Default nil:
-      #     nothing is kept.
+      #   @return [ReplayStore, false, nil] where what streams send is kept for readers who were away, and where they
+      #     are told to stop by other processes; false: nothing is kept. Only the process's setting counts, not a
+      #     runner's or a call's. Default nil: with Action Cable the one that goes with its adapter
+      #     ({ReplayStore::Choice#for_cable}), else nothing is kept.
+      # @!attribute cumulative_limit
+      #   @return [Integer, nil] bytes: a message that is broadcast from a stream's block with a longer text under the
+      #     key `cumulative` goes without it where the browser, which has the text, can put it in again (the last one
+      #     too); so an answer costs as much as it is long, and not the square of that. nil: no limit. Only the
+      #     process's setting counts, not a runner's or a call's. Default 1000.
       # @!attribute memberships
       #   @return [Memberships, nil] where it is kept who belongs to which session; see {Memberships.current}. Only the
       #     process's setting counts, not a runner's or a call's. Default nil: where the replay_store keeps its frames,
@@ -162,6 +168,12 @@ module RAAF
       ConfigurationKeys::ALL.each_key do |name|
         define_method(name) { @values[name] }
         define_method(:"#{name}=") { |value| write(name, value) } # steep:ignore NoMethod
+      end
+
+      # @api private
+      def replay_store # rubocop:disable Lint/DuplicateMethods
+        store = @values[:replay_store]
+        store.nil? ? ReplayStore.chosen : (store || nil)
       end
 
       # @return [Array<Symbol>] the names of all settings

@@ -8,8 +8,9 @@ module RAAF
     # It costs a few reads and writes a chunk and no object; but nothing where nobody asks, so it is kept only once
     # somebody has called {keep}.
     #
-    # One a stream. Which chunk it is about, each fiber says for itself: while the stream's block has the next one, a
-    # handler of events may still deal with the one before.
+    # One a stream, which numbers what the stream sends ({#stamp}), and has the replay store keep it. Which chunk it is
+    # about, each fiber says for itself: while the stream's block has the next one, a handler of events may still deal
+    # with the one before.
     #
     # @api private
     class Delivery
@@ -63,16 +64,22 @@ module RAAF
         end
       end
 
+      # Places of one stream that are counted; what is sent to further ones goes without a stamp.
+      MAX_PLACES = 1000
+
       # @return [Stream]
       attr_reader :stream
 
       # @param stream [Stream]
-      # @param attempt [Integer] which one this is of a job that may be run again
-      def initialize(stream, attempt = 1)
+      # @param live [LiveRun]
+      def initialize(stream, live)
         @stream = stream
-        @attempt = attempt
-        @lock = Mutex.new # covers the numbers
-        @numbers = Hash.new(0)
+        @live = live
+        @lock = Mutex.new # covers the rest
+        @places = {}
+        @anew = [] # numbers of the chunks with which the answer begins anew
+        @recording = nil
+        @over = false
       end
 
       # @return [Chunk, nil] that the calling fiber deals with; nil: none, as in a tool
@@ -80,20 +87,125 @@ module RAAF
         Thread.current[CHUNK_KEY]
       end
 
-      # Where a message that goes to a place now stands among all that the stream sends there. Counted apart from the
-      # chunks, so that an application that sends some chunks twice, or not at all, leaves no gap.
+      # @return [Array<String>] where the stream was sent to
+      def places
+        @lock.synchronize { @places.keys }
+      end
+
+      # Has the replay store know of the stream, where there is one. Once; {#stamp} does it too.
+      #
+      # @return [void]
+      def record
+        @lock.synchronize { begin_recording }
+      end
+
+      # The message with its stamp, under the key `raaf`: where it stands among all that the stream sends to a place.
+      # Counted apart from the chunks, so that an application that sends some chunks twice, or not at all, leaves no
+      # gap. What is returned is to be sent: the replay store has got it by then, where there is one.
+      #
+      # The stamp has stream_id, seq (from 1), attempt (from 1), terminal and, where there is one, request_id,
+      # tool_name, and reset: true where the answer begins anew with this frame, and the text so far holds no longer.
       #
       # @param place [String] such as the name of a broadcasting
-      # @return [Hash{Symbol=>Object}] stream_id, seq (from 1), attempt (from 1), terminal
-      def stamp(place)
-        seq = @lock.synchronize { @numbers[place] += 1 }
-        {stream_id: stream.id, seq: seq, attempt: @attempt, terminal: chunk&.terminal? || false}
+      # @param message [Hash]
+      # @param cumulative_limit [Integer, nil] bytes: a longer text under the key `cumulative` is left out, where the
+      #   reader has it from the frames before
+      # @return [Hash] a copy; the message itself for too many places
+      def stamp(place, message, cumulative_limit: nil)
+        chunk = self.chunk
+        @lock.synchronize do
+          begin_recording
+          at = place_for(place) or return message
+          at.count(chunk, epoch_of(chunk))
+          message = at.trim(message, chunk, cumulative_limit)
+          stamped = message.merge(raaf: stamp_of(at, chunk))
+          @recording&.append(place: place, seq: at.seq, message: stamped, delta: at.delta, reset: at.reset?,
+            terminal: chunk&.terminal?)
+          stamped
+        end
+      end
+
+      # The message with the stamp of a last frame: of what is said after the stream's end about why it has failed. Where
+      # the last chunk was sent to that place it is a double of that one, which readers drop.
+      #
+      # @param place [String]
+      # @param message [Hash]
+      # @return [Hash] a copy; the message itself for too many places
+      def stamp_end(place, message)
+        @lock.synchronize do
+          begin_recording
+          at = place_for(place) or return message
+          again = at.told?
+          at.end_here unless again
+          stamped = message.merge(raaf: {**stamp_of(at, nil), terminal: true})
+          @recording&.append(place: place, seq: at.seq, message: stamped, terminal: true) unless again
+          stamped
+        end
+      end
+
+      # The text so far holds no longer from a chunk on.
+      #
+      # @param seq [Integer] the chunk's number
+      # @return [void]
+      def begin_anew(seq)
+        @lock.synchronize { @anew << seq }
+      end
+
+      # The run has ended, and its last chunk was handed over. Any number of times.
+      #
+      # @param interrupted [Boolean] by a signal, or the end of the process: a job may be run again
+      # @return [void]
+      def over(interrupted: false)
+        recording, told = @lock.synchronize do
+          [(@recording unless @over), @places.any? && @places.each_value.all?(&:told?)].tap { @over = true }
+        end
+        return unless recording
+        return recording.leave if interrupted
+
+        (told || !Delivery.kept?) ? recording.finish : recording.finish_soon
       end
 
       # @return [String] short
       def inspect
         "#<#{self.class.name} #{stream.id}>"
       end
+
+      private
+
+      # Under the lock, as all that follow.
+      def begin_recording
+        return if @recording || !(store = Streaming.configuration.replay_store)
+
+        @recording = ReplayStore::Recording.new(store, @live)
+        @recording.finish_soon if @over # the first frame comes from a handler of events, which was slower
+      end
+
+      def place_for(name)
+        @places.fetch(name) do
+          next if @places.size >= MAX_PLACES
+
+          @recording&.add_place(name)
+          @places[name] = Place.new
+        end
+      end
+
+      def epoch_of(chunk)
+        return @anew.size if chunk.nil? || @anew.empty?
+
+        @anew.count { |seq| seq <= chunk.seq }
+      end
+
+      def attempt
+        @recording&.attempt || @live.context.attempt
+      end
+
+      def stamp_of(at, chunk)
+        {stream_id: @live.context.stream_id, seq: at.seq, attempt: attempt, terminal: chunk&.terminal? || false,
+         tool_name: chunk&.tool_name, request_id: @live.context.origin&.request_id,
+         reset: (true if at.reset?)}.compact
+      end
     end
   end
 end
+
+require_relative "delivery/place"

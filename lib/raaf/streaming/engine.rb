@@ -22,7 +22,8 @@ module RAAF
     # - Code of the application's that this gem runs (callbacks, tools, handlers) runs inside Rails' executor.
     # - Each stream leaves one line in the log, by {LogSubscriber}.
     # - API keys are kept out of the parameters in the log.
-    # - Hashes that are broadcast from a stream's block are numbered, by {BroadcastStamp}.
+    # - Hashes that are broadcast from a stream's block are numbered, by {BroadcastStamp}, and kept for a while in a
+    #   {ReplayStore}, which goes by Action Cable's adapter where the application sets none.
     # - In development and in tests the log says where a broadcast shows browsers too much of a record, by
     #   {BroadcastDoctor}.
     # - In the test environment RAAF.provider is a {Testing::MockProvider}, unless the application has set another one.
@@ -47,7 +48,10 @@ module RAAF
 
       # Action Cable's server is loaded with the first broadcast, which may come from within a stream.
       initializer "raaf_streaming.broadcast_stamp" do
-        Delivery.keep if defined?(::ActionCable::Engine)
+        if defined?(::ActionCable::Engine)
+          Delivery.keep
+          ReplayStore.choose { ReplayStore.for_cable(::ActionCable.server.config.cable) }
+        end
         ActiveSupport.on_load(:action_cable) do
           require_relative "rails/broadcast_stamp"
           BroadcastStamp.install
@@ -61,6 +65,14 @@ module RAAF
         ActiveSupport.on_load(:action_cable) do
           require_relative "rails/broadcast_doctor"
           BroadcastDoctor.install
+        end
+      end
+
+      # For ApplicationJob, which includes it.
+      initializer "raaf_streaming.agent_job" do
+        ActiveSupport.on_load(:active_job) { require_relative "rails/agent_job" }
+        ActiveSupport.on_load(:solid_queue) do
+          SolidQueue.on_worker_stop { JobShutdown.worker_stops(SolidQueue.shutdown_timeout) }
         end
       end
 

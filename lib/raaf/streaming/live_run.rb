@@ -41,6 +41,7 @@ module RAAF
         @connection = [LiveRun.key(context.session_id), LiveRun.key(context.user_id)].freeze
         @place = Place.new(user, config.max_concurrent_streams, config.max_concurrent_streams_per_user,
           config.stream_queue_timeout.positive? ? config.max_queued_streams : 0)
+        @reason = :cancelled
         @cancelled = false # set once, without a lock, so that a signal handler may do it
         @tools = nil
         @details = {}
@@ -103,10 +104,16 @@ module RAAF
         @cancelled = true
       end
 
+      # @return [Symbol] why it was cancelled: :cancelled (somebody asked for it) or :superseded (another run of the
+      #   same stream has taken its place)
+      attr_reader :reason
+
       # Ends it as {Stream#cancel} does. Any thread.
       #
+      # @param reason [Symbol] see {#reason}
       # @return [Boolean] whether there was something to end
-      def cancel
+      def cancel(reason = :cancelled)
+        @reason = reason unless cancelled?
         cancelled!
         ended = @place.cancel
         @tools&.wake

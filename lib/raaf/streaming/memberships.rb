@@ -21,6 +21,9 @@ module RAAF
     #   memberships.member?("42", user.id)   # => true, in every process
     #   memberships.members("42")            # => ["7"]
     class Memberships
+      # Needs no ActiveRecord until it is used.
+      autoload :ActiveRecordStore, File.expand_path("memberships/active_record_store", __dir__)
+
       # Members of one session, unless another number is given.
       MAX_MEMBERS = 1000
       # Seconds for which a membership holds, unless another number is given: a week.
@@ -187,3 +190,4 @@ module RAAF
 end
 
 require_relative "memberships/memory_store"
+require_relative "memberships/redis_store"

@@ -20,7 +20,9 @@ module RAAF
     # @api private
     class Origin
       KEY = :raaf_streaming_origin
-      private_constant :KEY
+      # Deliveries that are remembered: the last ones.
+      MAX_DELIVERIES = 16
+      private_constant :KEY, :MAX_DELIVERIES
 
       class << self
         # @return [Origin, nil] nil: nobody has said
@@ -67,8 +69,10 @@ module RAAF
         @user_id = user_id
         @attempt = attempt
         @owner = owner
-        @lock = Mutex.new # covers the number
+        @lock = Mutex.new # covers the rest
         @taken = 0
+        @recordings = []
+        @deliveries = []
       end
 
       # @return [String, nil] the id of the next stream
@@ -77,6 +81,37 @@ module RAAF
         return stream_id if number == 1 || stream_id.nil?
 
         "#{stream_id}-#{number}"
+      end
+
+      # @param delivery [Delivery] of a stream that was begun for it
+      # @return [void]
+      def add(delivery)
+        @lock.synchronize do
+          @deliveries << delivery
+          @deliveries.shift if @deliveries.size > MAX_DELIVERIES
+        end
+      end
+
+      # @return [Array<Delivery>] of the streams that were begun for it, the last one last
+      def deliveries
+        @lock.synchronize { @deliveries.dup }
+      end
+
+      # A stream that this run of the job has begun in the store.
+      #
+      # @param recording [ReplayStore::Recording]
+      # @return [void]
+      def note(recording)
+        @lock.synchronize { @recordings = [*@recordings.reject(&:over?), recording] }
+      end
+
+      # This run of the job was interrupted, and the job goes back into its queue. Its streams that have not come to
+      # their end are ended here, wait in the store for the next run, and whoever reads them is told
+      # (`raaf_handed_back`). Called where the job's own code has been left; never raises.
+      #
+      # @return [Integer] how many streams
+      def hand_back
+        @lock.synchronize { @recordings }.count(&:hand_back)
       end
 
       # @return [String] short

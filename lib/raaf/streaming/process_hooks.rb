@@ -22,8 +22,8 @@ module RAAF
         Dispatcher.shutdown(timeout)
         ChunkProcessing::Batch.flush_all
         ThreadPool.handlers.settle(timeout)
-        store = configuration.replay_store
-        store.flush(timeout) if store.respond_to?(:flush)
+        ReplayStore::Recording.finish_all
+        ReplayStore.flush_used(timeout)
         stopped
       end
 

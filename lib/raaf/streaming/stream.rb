@@ -91,9 +91,14 @@ module RAAF
       def start
         record = @run.call.record # its time runs before the request does
         @started_at = now
+        record_delivery
         @live.count_message(@run.call.details) { @run.call.start(native, @live) }
+        native.cancel if @live.cancelled? # when there was nothing to cancel yet
         @record = record&.begin
+        started = true
         self
+      ensure
+        @delivery&.over unless started
       end
 
       # Sends the question and takes the chunks. Unlike {#start} and {#each} one after the other this leaves no moment
@@ -291,6 +296,7 @@ module RAAF
           @callbacks.keep(error_chunk) # for a callback that comes later, and is run by another thread
         end
         report
+        end_delivery
       end
 
       private
@@ -303,8 +309,7 @@ module RAAF
       # At the end of the process every thread that streams gets one. Ruby ends threads then without a word, and it
       # shall not look as if all of them had crashed.
       def raise_error
-        shut_down = @error.is_a?(Errors::CancelledError) && @error.reason == :shutdown
-        Thread.current.report_on_exception = false if shut_down && Streaming.exiting?
+        Thread.current.report_on_exception = false if shut_down? && Streaming.exiting?
         raise @error
       end
 
@@ -322,7 +327,24 @@ module RAAF
       end
 
       def delivery
-        @delivery ||= Delivery.new(self, @run.context.attempt)
+        @delivery ||= Delivery.new(self, @live).tap { |made| @run.context.origin&.add(made) }
+      end
+
+      # So that it can be stopped before the first token. A job may have waited so long that it was stopped meanwhile.
+      def record_delivery
+        origin = @run.context.origin or return
+
+        delivery.record
+        raise cancelled_error if origin.owner && @live.cancelled?
+      end
+
+      # Behind the last chunk. What a job was doing when it was interrupted may go on in another process.
+      def end_delivery
+        @delivery&.over(interrupted: !@error.nil? && ($!.is_a?(SignalException) || shut_down?)) if finished?
+      end
+
+      def shut_down?
+        @error.is_a?(Errors::CancelledError) && @error.reason == :shutdown
       end
 
       # With what holds where the callback is given, where that is something else than held where the stream began.
@@ -427,7 +449,12 @@ module RAAF
       end
 
       def leave(consumer, late)
-        Thread.handle_interrupt(Object => :never) { release(consumer, late) } if @consumer.equal?(consumer)
+        return unless @consumer.equal?(consumer)
+
+        Thread.handle_interrupt(Object => :never) do
+          release(consumer, late)
+          end_delivery
+        end
       end
 
       # Whoever leaves before the end has ended it, unless he only waited for some time.
@@ -514,6 +541,7 @@ module RAAF
         through = false
         state = run_callbacks(most, seconds)
         through = true
+        end_delivery
         state == :more
       rescue *FAILURES => e
         through = true
@@ -556,9 +584,8 @@ module RAAF
         @run.call.give_back if native.here?
         log("a callback of stream #{id} raised #{error.class}: #{error.message}")
         report
-        return unless chunk
-
-        @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") }
+        @callbacks.deliver_each(chunk) { |e| log("a callback for that error raised #{e.class}: #{e.message}") } if chunk
+        end_delivery
       end
 
       def error_chunk

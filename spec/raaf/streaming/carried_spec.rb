@@ -62,7 +62,7 @@ RSpec.describe RAAF::Streaming::Carried do
       stamps = Queue.new
       bus.on(:chunk) do
         gate.pop
-        stamps << RAAF::Streaming::Delivery.current.stamp("room").slice(:seq, :terminal)
+        stamps << RAAF::Streaming::Delivery.current.stamp("room", {})[:raaf].slice(:seq, :terminal)
       end
       runner.run_and_stream("Hi") { bus.emit(:chunk) }
       3.times { gate << true }

@@ -59,8 +59,8 @@ RSpec.describe RAAF::Streaming::Delivery do
     stamps = Hash.new { |hash, place| hash[place] = [] }
     runner.run_and_stream("Hi") do |chunk|
       delivery = described_class.current
-      2.times { stamps["twice"] << delivery.stamp("twice") }
-      stamps["rarely"] << delivery.stamp("rarely") unless chunk.delta == "a"
+      2.times { stamps["twice"] << delivery.stamp("twice", {})[:raaf] }
+      stamps["rarely"] << delivery.stamp("rarely", {})[:raaf] unless chunk.delta == "a"
     end
 
     expect(stamps["twice"].map { |stamp| stamp[:seq] }).to eq([1, 2, 3, 4, 5, 6])

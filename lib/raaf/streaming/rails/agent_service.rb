@@ -21,6 +21,18 @@ module RAAF
     #     end
     #   end
     class AgentService
+      # Who answers this user, for jobs: without a service, which would take over the answers that the user has left.
+      #
+      # @param user [#id]
+      # @param session_id [String]
+      # @return [Agent]
+      def self.agent_for(user, session_id: SecureRandom.uuid)
+        service = allocate
+        service.instance_variable_set(:@user, user)
+        service.instance_variable_set(:@session_id, session_id)
+        service.__send__(:build_agent)
+      end
+
       # @return [Object] the application's user
       attr_reader :user
       # @return [AsyncRunner] for a run of your own; one a service

@@ -141,8 +141,8 @@ module RAAF
       # ---- the application's actions ----
 
       def perform_allowed(data, request, &action)
-        name = data["action"].presence || "receive"
-        unless @channel.class.action_methods.include?(name.to_s)
+        name = action_of(data)
+        unless @channel.class.action_methods.include?(name)
           yield data # Action Cable logs it
           raise Refused.new(:invalid, "There is no such action.")
         end
@@ -151,7 +151,12 @@ module RAAF
         request ? perform_request(data, request, &action) : perform_within(Origin.new(user_id: user_id), data, &action)
       end
 
-      # @return [void]
+      # As Action Cable reads it.
+      def action_of(data)
+        name = data["action"].to_s
+        name.empty? ? "receive" : name
+      end
+
       def perform_request(data, request, &action)
         transmit(type: "raaf_ack", request_id: request.id, stream_id: request.stream_id)
         return unless Asked.claim(request)
@@ -183,8 +188,10 @@ module RAAF
         refusing(action, request&.id) do
           Flood.check(@channel.connection, action)
           block.call
+        rescue Errors::StoreUnavailableError, Errors::StreamLimitError => e
+          raise Refused.of(e)
         end
-      rescue Refused, Errors::StoreUnavailableError, Errors::StreamLimitError
+      rescue Refused
         nil # the browser has been told
       end
 
@@ -213,14 +220,21 @@ module RAAF
         raise Refused.new(:forbidden, "It is not yours.")
       end
 
-      # What runs here is known here, too.
+      # What runs here is known here too, as far as it is somebody's.
       def whose(id, proven)
-        Whose.of(store, id)
+        keys = store ? store.keys_of(id) : []
+        keys.any? ? Whose.new(id, keys) : Whose.new(id, keys_here(id) || [])
       rescue Errors::StoreUnavailableError
-        here = ConnectionManager.instance.streams.find { |stream| stream.id == id }
+        here = keys_here(id)
         raise unless here || proven
 
-        Whose.new(id, ["user:#{here ? here.user_id : user_id}"])
+        Whose.new(id, here || [])
+      end
+
+      # @return [Array<String>, nil] nil: it is none that runs here
+      def keys_here(id)
+        here = ConnectionManager.instance.streams.find { |stream| stream.id == id } or return
+        here.user_id.nil? ? [] : ["user:#{here.user_id}"]
       end
 
       def stop_stream(id)
@@ -239,10 +253,18 @@ module RAAF
       # Only the process that runs a stream can redirect it. To have it done elsewhere, the browser stops it and asks
       # anew; it knows the channel's action, which the server does not.
       def redirect_stream(id, message)
-        return if ConnectionManager.instance.redirect(id, message)
+        return if redirected_here?(id, message)
         raise Refused.new(:invalid, "The answer has ended.") unless store&.state_of(id) == :running
 
         transmit(type: "raaf_redirect_elsewhere", stream_id: id, message: message)
+      end
+
+      def redirected_here?(id, message)
+        ConnectionManager.instance.redirect(id, message)
+      rescue Errors::StreamLimitError
+        raise
+      rescue Errors::Error # it has just come to its end, or was stopped
+        raise Refused.new(:invalid, "The answer has ended.")
       end
     end
   end

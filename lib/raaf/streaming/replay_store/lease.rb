@@ -13,16 +13,13 @@ module RAAF
       #
       # @api private
       class Lease
-        # Seconds between two lines of the log about a store that fails.
-        COMPLAINT_SECONDS = 60
-
         # @param interval [Numeric] seconds between two renewals
         # @param renew [#call] gets the process' name; raises where it may have failed
         def initialize(interval, renew)
           @interval = interval
           @renew = renew
-          @lock = Mutex.new # covers the rest, but for @complained_at, which is the renewal's
-          @complained_at = -Float::INFINITY
+          @complaints = Complaints.new
+          @lock = Mutex.new # covers the rest
           begin_here
         end
 
@@ -98,15 +95,10 @@ module RAAF
         def renew
           @renew.call(process)
         rescue => e
-          complain(e)
-        end
-
-        def complain(error)
-          return if Timers.now - @complained_at < COMPLAINT_SECONDS
-
-          @complained_at = Timers.now
-          Streaming.logger.warn("the replay store failed (#{error.class}: #{Secrets.redact(error.message)}); that " \
-                                "this process runs streams is told again in #{@interval} s")
+          @complaints.add do
+            "the replay store failed (#{e.class}: #{Secrets.redact(e.message)}); that this process runs streams is " \
+              "told again in #{@interval} s"
+          end
         end
       end
     end

@@ -41,13 +41,14 @@ module RAAF
         #   was cancelled before he could, was cancelled
         def native_error
           return if native.outcome[:code] == :ok
-          return cancelled_error if @live.cancelled? && @run.recovery
+          return cancelled_error if @live.cancelled? && (@run.recovery || @live.reason == :superseded)
 
           @run.call.error(native.outcome, delivered)
         end
 
         def cancelled_error
-          Errors::CancelledError.new(reason: :cancelled, partial_text: delivered)
+          message = "another run of the same stream has taken its place" if @live.reason == :superseded
+          Errors::CancelledError.new(message, reason: @live.reason, partial_text: delivered)
         end
 
         # @return [String, Array<Hash>, nil] what the user said meanwhile; nil: nothing, and from now on it is too late
@@ -67,6 +68,7 @@ module RAAF
           turn = @tools
           run_tools(nil)
           go_on(@run.redirected(native, turn, message), seq + 1)
+          @delivery&.begin_anew(seq)
           own_chunk(:status, seq, status: :redirected, cumulative: said)
         end
 
@@ -105,8 +107,13 @@ module RAAF
           said = delivered
           replace(step.call, step.native)
           @run.started(step)
-          @notice = own_chunk(:status, seq + 1, status: :reset, cumulative: said) if step.reset?
+          announce_reset(seq + 1, said) if step.reset?
           own_chunk(:error, seq, cumulative: said, **step.announcement)
+        end
+
+        def announce_reset(seq, said)
+          @delivery&.begin_anew(seq)
+          @notice = own_chunk(:status, seq, status: :reset, cumulative: said)
         end
 
         # @return [Chunk, nil] what follows the chunk that was handed over last, before anything of the native stream

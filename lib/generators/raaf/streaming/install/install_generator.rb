@@ -3,6 +3,7 @@
 require "rails/generators/base"
 require_relative "configuration_notes"
 require_relative "javascript"
+require_relative "jobs"
 
 module RAAF
   module Streaming
@@ -88,6 +89,13 @@ module RAAF
           left "app/services/agent_service.rb says who answers: instructions, model, tools"
         end
 
+        # What jobs inherit, and who takes them.
+        #
+        # @return [void]
+        def create_jobs
+          Jobs.new(self).install
+        end
+
         # consumer.js, and how the browser finds it.
         #
         # @return [void]
@@ -171,7 +179,8 @@ module RAAF
         end
 
         def remove_empty_folders
-          %w[app/services app/views/streaming_chat app/channels/application_cable app/channels].each do |folder|
+          %w[app/services app/jobs app/views/streaming_chat app/channels/application_cable
+            app/channels].each do |folder|
             path = File.join(destination_root, folder)
             Dir.rmdir(path) if Dir.exist?(path) && Dir.empty?(path)
           end

@@ -13,9 +13,12 @@ module RAAF
         BATCH = 100
         # What is sent in one answer, at most, of all streams: 4 MiB. The browser asks again for the rest.
         MOST_BYTES = 4 * 1024 * 1024
-        # Streams that the browser does not know, at most; the newest.
+        # Streams that run and that the browser does not know, at most; the newest.
         MOST_FOUND = 20
-        private_constant :BATCH, :MOST_BYTES, :MOST_FOUND
+        # Streams that have ended and that the browser does not know, at most; the newest. They are for a page that was
+        # loaded anew while its answer came to the end.
+        MOST_ENDED = 5
+        private_constant :BATCH, :MOST_BYTES, :MOST_FOUND, :MOST_ENDED
 
         # @param store [ReplayStore]
         # @param control [ChannelControl]
@@ -31,20 +34,25 @@ module RAAF
         # @return [Hash{String=>Hash}] how it is with each stream
         # @raise [Errors::StoreUnavailableError]
         def run(wanted)
-          found = find(wanted.recent?) - wanted.streams.keys
-          known = wanted.streams.to_a + found.last(MOST_FOUND).map { |id| [id, nil] }
+          known = wanted.streams.to_a + find(wanted).map { |id| [id, nil] }
           known.to_h { |id, what| [id, of_stream(id, what)] }
         end
 
         private
 
-        def find(recent)
-          @control.places.names.flat_map { |place| @store.streams_of("place:#{place}", recent: recent) }.uniq
+        def find(wanted)
+          running = streams - wanted.streams.keys
+          ended = wanted.recent? ? streams(recent: true) - running - wanted.streams.keys : []
+          ended.last(MOST_ENDED) + running.last(MOST_FOUND)
+        end
+
+        def streams(**which)
+          @control.places.names.flat_map { |place| @store.streams_of("place:#{place}", **which) }.uniq
         end
 
         # The state first: a stream that ends while its frames are read is told to run, and its end comes by itself.
         def of_stream(id, known)
-          whose = Whose.of(@store, id)
+          whose = Whose.new(id, @store.keys_of(id))
           state = @store.state_of(id)
           sent = @control.places.names.filter_map { |place| of_place(whose, place, known) }
           return unknown(id) if state.nil? || (sent.empty? && !@control.may?(:resume, whose.stream))

@@ -3,18 +3,10 @@
 module RAAF
   module Streaming
     class ChannelControl
-      # Whose a stream is, as the replay store has it.
+      # Whose a stream is, and where it is sent.
       #
       # @api private
       class Whose
-        # @param store [ReplayStore, nil] nil: nothing is known
-        # @param id [String]
-        # @return [Whose]
-        # @raise [Errors::StoreUnavailableError]
-        def self.of(store, id)
-          new(id, store ? store.keys_of(id) : [])
-        end
-
         # @return [String] the stream's
         attr_reader :id
 
