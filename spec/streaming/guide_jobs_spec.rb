@@ -18,11 +18,12 @@ RSpec.describe "The guide's job and its AsyncAgentService" do
 
       RAAF::Streaming::Delivery.keep
       RAAF::Streaming::BroadcastStamp.install
-      RAAF::Streaming.configure { |config| config.replay_store = RAAF::Streaming::ReplayStore::MemoryStore.new }
+      STORE = RAAF::Streaming::ReplayStore::MemoryStore.new
+      RAAF::Streaming.configure { |config| config.replay_store = STORE }
       ActiveJob::Base.logger = nil
 
       User = Struct.new(:id, :name, :tier, :preferences) do
-        def self.find(id) = new(Integer(id), "Ann", "pro", "brevity")
+        def self.find(id) = new(Integer(id), "Ann", "pro", "brevity").tap { |user| raise "nobody" if id == 404 }
       end
 
       class ApplicationJob < ActiveJob::Base
@@ -34,6 +35,14 @@ RSpec.describe "The guide's job and its AsyncAgentService" do
 
         def build_agent_for_user(user) = agent(user.name)
       end
+
+      # What a channel's action does round what it performs.
+      def ask(message, user: 7)
+        origin = RAAF::Streaming::Origin.new(stream_id: "9b2f", request_id: "r1", user_id: user)
+        RAAF::Streaming::Origin.within(origin) { AsyncAgentService.new(user: User.new(user)).start_async_chat(message) }
+      end
+
+      def stamps(frames) = frames.map { |frame| frame["raaf"].transform_keys(&:to_sym) }
     RUBY
   end
 
@@ -73,6 +82,66 @@ RSpec.describe "The guide's job and its AsyncAgentService" do
     RUBY
 
     expect(found).to eq(types: %w[chunk error], stamps: [{seq: 1, terminal: true}])
+  end
+
+  it "do not ask where the user has stopped the answer while the job waited" do
+    found = run_jobs(<<~RUBY)
+      ApplicationJob.queue_adapter = :test
+      listener = Listener.new("agent_7")
+      ask("Hi")
+      waiting = STORE.state_of("9b2f")
+      STORE.cancel("9b2f")
+      ActiveJob::Base.execute(ApplicationJob.queue_adapter.enqueued_jobs.last.except(:job, :args, :queue))
+      frame = listener.frames(1).first
+      report(waiting: waiting, error: frame["error"], stamp: frame["raaf"], state: STORE.state_of("9b2f"))
+    RUBY
+
+    expect(found).to eq(waiting: "waiting", state: "cancelled", error: "the stream was cancelled",
+      stamp: {stream_id: "9b2f", seq: 1, attempt: 1, terminal: true, request_id: "r1"})
+    expect(@server.requests).to be_empty
+  end
+
+  it "tell whoever waits of an error that came before there was a stream" do
+    found = run_jobs(<<~RUBY)
+      listener = Listener.new("agent_404")
+      ask("Hi", user: 404)
+      frame = listener.frames(1).first
+      sleep 0.01 until STORE.finished?("9b2f")
+      report(error: frame["error"], stamp: frame["raaf"],
+        kept: STORE.read("9b2f", place: "agent_404").frames.map { |one| one.message["error"] })
+    RUBY
+
+    expect(found).to eq(error: "nobody", kept: ["nobody"],
+      stamp: {stream_id: "9b2f", seq: 1, attempt: 1, terminal: true, request_id: "r1"})
+  end
+
+  it "hand back an answer that the worker's end interrupts, and begin it anew in the same stream" do
+    @server.script(deltas: ["Half"], keep_open: true, finish_reason: nil, done: false)
+    @server.script(deltas: ["Whole"])
+    found = run_jobs(<<~RUBY)
+      require "raaf/streaming/rails/job_shutdown"
+
+      # The next run begins when it is told to.
+      go_on = Queue.new
+      ApplicationJob.before_perform { go_on.pop }
+      go_on << true
+      listener = Listener.new("agent_7")
+      ask("Hi")
+      half = listener.frames(1)
+      RAAF::Streaming::JobShutdown.interrupt
+      back = listener.frames(1)
+      state = STORE.state_of("9b2f")
+      go_on << true
+      whole = listener.frames(2).sort_by { |frame| frame["raaf"]["seq"] }
+      sleep 0.01 until STORE.finished?("9b2f")
+      report(types: back.map { |frame| frame["type"] }, stamps: stamps(half + back + whole), state: state,
+        text: STORE.checkpoint("9b2f", place: "agent_7").text)
+    RUBY
+
+    expect(found).to include(types: ["raaf_handed_back"], state: "waiting", text: "Whole")
+    expect(found[:stamps].map { |stamp| stamp.values_at(:stream_id, :attempt, :seq, :terminal) })
+      .to eq([["9b2f", 1, 1, false], ["9b2f", 1, nil, nil], ["9b2f", 2, 1, false], ["9b2f", 2, 2, true]])
+    @server.wait_for_close(@server.requests.first)
   end
 
   it "stream without a job too, with chunks that are changed on their way" do

@@ -58,6 +58,14 @@ module RAAF
         end
       end
 
+      # For ApplicationJob, which includes it.
+      initializer "raaf_streaming.agent_job" do
+        ActiveSupport.on_load(:active_job) { require_relative "rails/agent_job" }
+        ActiveSupport.on_load(:solid_queue) do
+          SolidQueue.on_worker_stop { JobShutdown.worker_stops(SolidQueue.shutdown_timeout) }
+        end
+      end
+
       # Where somebody looks at the log: it says what of a record goes to browsers.
       initializer "raaf_streaming.broadcast_doctor" do
         next unless ::Rails.env.local?
@@ -65,14 +73,6 @@ module RAAF
         ActiveSupport.on_load(:action_cable) do
           require_relative "rails/broadcast_doctor"
           BroadcastDoctor.install
-        end
-      end
-
-      # For ApplicationJob, which includes it.
-      initializer "raaf_streaming.agent_job" do
-        ActiveSupport.on_load(:active_job) { require_relative "rails/agent_job" }
-        ActiveSupport.on_load(:solid_queue) do
-          SolidQueue.on_worker_stop { JobShutdown.worker_stops(SolidQueue.shutdown_timeout) }
         end
       end
 

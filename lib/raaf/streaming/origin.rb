@@ -20,9 +20,7 @@ module RAAF
     # @api private
     class Origin
       KEY = :raaf_streaming_origin
-      # Deliveries that are remembered: the last ones.
-      MAX_DELIVERIES = 16
-      private_constant :KEY, :MAX_DELIVERIES
+      private_constant :KEY
 
       class << self
         # @return [Origin, nil] nil: nobody has said
@@ -72,7 +70,16 @@ module RAAF
         @lock = Mutex.new # covers the rest
         @taken = 0
         @recordings = []
-        @deliveries = []
+        @last = nil
+      end
+
+      # @return [Delivery, nil] of the stream that this run of the job has begun last; nil: none, or it is no job
+      attr_reader :last
+
+      # @param delivery [Delivery]
+      # @return [void]
+      def last=(delivery)
+        @last = delivery if owner
       end
 
       # @return [String, nil] the id of the next stream
@@ -81,20 +88,6 @@ module RAAF
         return stream_id if number == 1 || stream_id.nil?
 
         "#{stream_id}-#{number}"
-      end
-
-      # @param delivery [Delivery] of a stream that was begun for it
-      # @return [void]
-      def add(delivery)
-        @lock.synchronize do
-          @deliveries << delivery
-          @deliveries.shift if @deliveries.size > MAX_DELIVERIES
-        end
-      end
-
-      # @return [Array<Delivery>] of the streams that were begun for it, the last one last
-      def deliveries
-        @lock.synchronize { @deliveries.dup }
       end
 
       # A stream that this run of the job has begun in the store.

@@ -327,7 +327,7 @@ module RAAF
       end
 
       def delivery
-        @delivery ||= Delivery.new(self, @live).tap { |made| @run.context.origin&.add(made) }
+        @delivery ||= Delivery.new(self, @live).tap { |made| @run.context.origin&.last = made }
       end
 
       # So that it can be stopped before the first token. A job may have waited so long that it was stopped meanwhile.

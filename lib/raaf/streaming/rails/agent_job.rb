@@ -178,11 +178,10 @@ module RAAF
 
       # Of a job that has come to its end the stream is waited for no longer, though it may not have begun.
       def raaf_finish(origin)
-        deliveries = origin.deliveries
-        deliveries.each { |delivery| delivery.over unless delivery.stream } # of what was said about none
-        return unless deliveries.empty? && @raaf_queued && streams?
+        last = origin.last
+        return (last.over unless last.stream) if last # there was none, but something was said about it
 
-        Streaming.configuration.replay_store&.finish(origin.stream_id, attempt: origin.attempt)
+        Streaming.configuration.replay_store&.finish(origin.stream_id, attempt: origin.attempt) if streams?
       end
 
       # From now on the stream is known, and waited for. A job that enqueues itself again has done so before.

@@ -93,6 +93,14 @@ module RAAF
 
       private
 
+      # What the browser calls the request that is being performed: for messages of the application's own that belong
+      # to it.
+      #
+      # @return [String, nil] nil: it has not said
+      def raaf_request_id
+        Origin.current&.request_id
+      end
+
       def raaf_hello
         @raaf_control.hello unless subscription_rejected?
       end

@@ -21,25 +21,27 @@ module RAAF
         # @param message [Object] that is broadcast outside of a stream's block
         # @return [LastWords, nil] nil: it is nothing of that kind
         def of(message)
-          return unless $! && message.is_a?(Hash) && TYPES.include?((message[:type] || message["type"]).to_s)
-
-          origin = Origin.current
-          delivery = delivery_of(origin) if origin&.owner
+          origin = Origin.current if $! && error?(message)
+          delivery = delivery_of(origin) if origin&.owner # which only a job has
           new(delivery) if delivery
         end
 
         private
 
+        def error?(message)
+          message.is_a?(Hash) && TYPES.include?((message[:type] || message["type"]).to_s)
+        end
+
         # Of the stream that the job has begun last: one follows the other.
         def delivery_of(origin)
-          last = origin.deliveries.last or return (of_none(origin) if origin.request_id)
+          last = origin.last or return (of_none(origin) if origin.request_id)
           last if last.stream.nil? || %i[failed cancelled].include?(last.stream.status)
         end
 
         # A browser waits for a stream that has not come about.
         def of_none(origin)
           context = RunContext.new(origin: origin, session_id: origin.session_id, user_id: origin.user_id)
-          Delivery.new(nil, LiveRun.new(context, Streaming.configuration)).tap { |delivery| origin.add(delivery) }
+          Delivery.new(nil, LiveRun.new(context, Streaming.configuration)).tap { |made| origin.last = made }
         end
       end
 
