@@ -30,7 +30,7 @@ RSpec.describe "RAAF::Streaming::SessionChannel" do
 
       service.submit_message(ann, "Hi")
       service.submit_message(bob, "Hi too")
-      streams = tabs.map { |one| one.wait_for_frames(8, type: "agent_chunk") }
+      streams = tabs.map { |one| one.wait_for_frames(9, type: "agent_chunk") }
       report(subscribed: subscribed, stranger: stranger,
         texts: streams.map { |frames| frames.group_by { |frame| frame[:original_user] }.transform_values { |of| text(of) } },
         stamps: streams.map { |frames| frames.map { |frame| frame[:raaf] } })

@@ -13,8 +13,8 @@ module RAAF
     #   error (the name of the class), duration
     # * `retry.raaf`, when a request that failed will be sent again: stream_id, provider, model, error (the name of its
     #   class; nil where the native part repeats it, of which nothing was delivered), reason (such as "429"),
-    #   http_status (native only, nil where there was none), attempt (from 1), delay (seconds), mode (:again, :continue or :reset),
-    #   next_provider, next_model
+    #   http_status (native only, nil where there was none), attempt (from 1), delay (seconds), mode (:again, :continue
+    #   or :reset), next_provider, next_model
     # * `circuit.raaf`, when a circuit breaker changes: name, from and to (:closed, :open or :half_open), reason (see
     #   {CircuitBreaker::Change})
     # * `chunk.raaf`, for each chunk, to those who have subscribed before the stream began: stream_id, seq, chunk_type,
