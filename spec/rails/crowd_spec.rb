@@ -54,7 +54,12 @@ RSpec.describe "Several users of a Rails application" do
       class RoomsController < ApplicationController
         SERVICE = CollaborativeAgentService.new(session_id: "7")
 
-        def join = SERVICE.add_participant(user) && head(:ok)
+        def join
+          user.update!(password_digest: "s3cret")
+          SERVICE.add_participant(user)
+          head :ok
+        end
+
         def leave = SERVICE.remove_participant(user) && head(:ok)
         def say = SERVICE.submit_message(user, params[:words]) || head(:ok)
 
@@ -146,6 +151,9 @@ RSpec.describe "Several users of a Rails application" do
       tabs.values_at(0, 2).each { |page| expect(get(page, "/room/join")).to eq(200) }
       expect(tabs.map { |page| subscribe(page, session_id: "7") }).to eq(["connected"] * 4)
       expect(subscribe(tab(3), session_id: "7")).to eq("rejected")
+
+      # The guide's code sends the record itself; nobody has asked for a safe User.
+      @server.wait_for_log(/A broadcast to collaboration_7_1 shows browsers password_digest of a User/)
 
       get(tabs.first, "/room/say?words=One")
       whole = Array.new(60) { |i| "word#{i} " }.join

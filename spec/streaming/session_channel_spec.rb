@@ -30,7 +30,7 @@ RSpec.describe "RAAF::Streaming::SessionChannel" do
 
       service.submit_message(ann, "Hi")
       service.submit_message(bob, "Hi too")
-      streams = tabs.map { |one| one.wait_for_frames(7, type: "agent_chunk") }
+      streams = tabs.map { |one| one.wait_for_frames(9, type: "agent_chunk") }
       report(subscribed: subscribed, stranger: stranger,
         texts: streams.map { |frames| frames.group_by { |frame| frame[:original_user] }.transform_values { |of| text(of) } },
         stamps: streams.map { |frames| frames.map { |frame| frame[:raaf] } })
@@ -115,6 +115,31 @@ RSpec.describe "RAAF::Streaming::SessionChannel" do
     RUBY
 
     expect(report).to eq(rejected: "reject_subscription", heard: %w[one three])
+  end
+
+  it "gives members what they have missed, and nobody who has left" do
+    @server.script(deltas: %w[One .])
+    report = run_with_browsers(@server, <<~RUBY)
+      RAAF::Streaming.configure { |config| config.replay_store = RAAF::Streaming::ReplayStore::MemoryStore.new }
+      session = RAAF::Streaming::CollaborativeSession.new(session_id: 7, agent: agent(:host))
+      session.add_participant(User.new(1, "Ann")).add_participant(User.new(2, "Bob"))
+      session.submit({id: 1}, "Hi").wait
+      ann, bob = [1, 2].map { |user| tab(user).tap { |one| one.subscribe(session_id: 7) } }
+      [ann, bob].each { |one| one.perform("raaf_resume", streams: {}, recent: true) }
+      resumed = [ann, bob].map do |one|
+        one.wait_for(type: "raaf_resumed")
+        one.frames.map { |frame| frame[:content] }.join
+      end
+
+      RAAF::Streaming::Memberships.current.send(:remove, "7", "2") # by another process, unheard of
+      id = "00000000-0000-4000-8000-000000000000"
+      bob.perform("raaf_resume", streams: {}, recent: true, raaf: {request_id: id})
+      refused = bob.wait_for(type: "raaf_refused", request_id: id)[:reason]
+      bob.wait { |message| message[:type] == "reject_subscription" }
+      report(resumed: resumed, refused: refused, again: bob.frames.size)
+    RUBY
+
+    expect(report).to eq(resumed: ["One.", "One."], refused: "forbidden", again: 3)
   end
 
   it "rejects what names no session or no kind of session, and everybody where the store fails" do
