@@ -5,6 +5,8 @@ RSpec.describe "rails generate raaf:streaming:install, for jobs" do
   command = "raaf:streaming:install"
   parts = {sidekiq: {cable: :redis, jobs: :sidekiq}, solid_queue: {cable: :solid_cable, jobs: :solid_queue}}
 
+  before(:context) { parts.each_value { |each| AppBuilder.installed(**each) } } # which takes a while
+
   # @return [Array<String>] names of the files that differ
   def changes(before, after)
     (before.keys | after.keys).reject { |name| before[name] == after[name] }
