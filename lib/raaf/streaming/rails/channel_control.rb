@@ -57,7 +57,7 @@ module RAAF
         return yield(data) unless data.is_a?(Hash) && !ACTIONS.include?(data["action"])
 
         request = Request.in(data, connection_identifier)
-        refusing(data["action"], request&.id) { perform_allowed(data.except("raaf"), request, &action) }
+        refusing(data["action"], request&.id, request) { perform_allowed(data.except("raaf"), request, &action) }
       rescue Refused
         nil # the browser has been told
       end
@@ -169,12 +169,13 @@ module RAAF
         Origin.within(origin) { yield data }
       end
 
-      # Tells the browser of what is not done, so that it does not wait, and lets the error go its way.
-      def refusing(action, request_id)
+      # Tells the browser of what is not done, so that it does not wait, and lets the error go its way. Of an error of
+      # the application's only who waits.
+      def refusing(action, request_id, waits)
         yield
       rescue => e
         refused = Refused.of(e)
-        if request_id || e.is_a?(Refused)
+        if waits || e.is_a?(Refused)
           transmit(type: "raaf_refused", request_id: request_id, action: action.to_s, reason: refused.reason.to_s,
             message: refused.message)
         end
@@ -185,19 +186,17 @@ module RAAF
 
       def control(action, data, &block)
         request = Request.of(data["request_id"], connection_identifier) || Request.in(data, connection_identifier)
-        refusing(action, request&.id) do
+        refusing(action, request&.id, true) do
           Flood.check(@channel.connection, action)
           block.call
-        rescue Errors::StoreUnavailableError, Errors::StreamLimitError => e
-          raise Refused.of(e)
         end
-      rescue Refused
+      rescue Refused, Errors::StoreUnavailableError, Errors::StreamLimitError
         nil # the browser has been told
       end
 
       # A request's streams, also before any has begun; and the one that is named.
       def wanted_ids(data, request)
-        ids = data.key?("stream_id") ? [Wanted.id(data["stream_id"])] : []
+        ids = data["stream_id"].nil? ? [] : [Wanted.id(data["stream_id"])]
         ids += [request.stream_id, *begun_for(request)] if request
         return ids.uniq if ids.any?
 

@@ -49,7 +49,8 @@ module RAAF
       def fits?(hash, most)
         waiting = [hash] #: Array[untyped]
         values = 0
-        while (value = waiting.pop) || waiting.any?
+        until waiting.empty?
+          value = waiting.pop
           most -= bytes_of(value)
           values += 1
           return false if most.negative? || values > MOST_VALUES

@@ -251,6 +251,27 @@ RSpec.describe RAAF::Streaming::ChannelControl do
         expect(resume(id => {}).size).to eq(1)
       end
 
+      it "notes that its user reads it again, for the process that wants to end it" do
+        begin_stream
+        send_frames(1)
+        noted = -> { store.read("attended:#{id}", place: "none")&.attempt }
+        stranger = control_of(other)
+        stranger.places.add(place, nil, nil)
+        expect([resume(by: stranger).size, noted.call]).to eq([2, nil])
+        resume
+        expect(noted.call).to eq(1)
+        resume
+        expect(noted.call).to eq(2)
+      end
+
+      it "tells the browser where a handler of the application's raises, and lets that go its way" do
+        begin_stream
+        send_frames(1)
+        control.places.add(place, ->(_) { raise "mine" }, nil)
+        expect { resume(id => {}) }.to raise_error("mine")
+        expect(refusals).to eq([%w[raaf_refused raaf_resume unavailable]])
+      end
+
       it "says that a stream waits, has ended, was cancelled, or is not known" do
         waits, ended, cancelled, nothing = Array.new(4) { |i| "#{id}-#{i}" }
         mine = ["user:#{user.id}"]

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "../../../../lib/raaf/streaming/rails/channel_control"
 require_relative "../../../../lib/raaf/streaming/rails/departures"
 
 RSpec.describe RAAF::Streaming::Departures do
@@ -43,6 +44,12 @@ RSpec.describe RAAF::Streaming::Departures do
     stream
   end
 
+  # By a channel of the user's, in whichever process.
+  def read_again(stream)
+    channel = Struct.new(:current_user, :connection).new(user, Struct.new(:connection_identifier).new("c"))
+    RAAF::Streaming::ChannelControl.new(channel, ->(_) {}).resume({"streams" => {stream.id => {}}})
+  end
+
   it "ends an answer that nobody reads anywhere" do
     stream = left_stream
     store.answer << :ask
@@ -52,7 +59,8 @@ RSpec.describe RAAF::Streaming::Departures do
 
   it "lets an answer go on that somebody has come back to in another process meanwhile" do
     stream = left_stream
-    described_class.attend(store, stream.id)
+    store.begin(stream.id, keys: ["user:#{user.id}"])
+    read_again(stream)
     store.answer << :ask
     eventually("the user is forgotten") { described_class.size.zero? }
     expect(stream.status).to eq(:streaming)
