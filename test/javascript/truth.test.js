@@ -8,7 +8,7 @@ import { Cable, Page, Timers } from "./support/page.js"
 import { absent, guideChat } from "./support/guide_chat.js"
 import { draws, Server } from "./support/server.js"
 
-const RUNS = Number(process.env.RUNS ?? 150)
+const RUNS = Number(process.env.RUNS ?? 100)
 const ENDS = ["complete", "stopped", "error"]
 
 class Tab {

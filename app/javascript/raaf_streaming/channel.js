@@ -112,12 +112,19 @@ export class Channel {
   }
 
   #received(data) {
-    const tell = { raaf_hello: this.#hello, raaf_ack: this.#acknowledged, raaf_refused: this.#refused,
-      raaf_checkpoint: this.frames.checkpoint, raaf_resumed: this.#resumed, raaf_handed_back: this.#handedBack,
-      raaf_redirect_elsewhere: this.#redirectElsewhere }
-    const own = data?.type === "raaf_hello" || this.known
-    if (own && Object.hasOwn(tell, data?.type)) tell[data.type].call(data.type === "raaf_checkpoint" ? this.frames : this, data)
-    else this.frames.take(data)
+    const type = data?.type
+    if (type === "raaf_hello") return this.#hello()
+    if (!this.known) return this.frames.take(data)
+
+    switch (type) {
+      case "raaf_ack": return this.#acknowledged(data)
+      case "raaf_refused": return this.#refused(data)
+      case "raaf_checkpoint": return this.frames.checkpoint(data)
+      case "raaf_resumed": return this.recovery.resumed(data.streams)
+      case "raaf_handed_back": return this.#handedBack(data)
+      case "raaf_redirect_elsewhere": return this.#redirectElsewhere(data)
+      default: return this.frames.take(data)
+    }
   }
 
   #hello() {
@@ -162,10 +169,6 @@ export class Channel {
     if (data.action === "raaf_resume") this.recovery.closed()
     else for (const one of answer ? [answer] : this.answers.at(this)) one.stopping = false
     this.events.emit("refused", data)
-  }
-
-  #resumed({ streams }) {
-    this.recovery.resumed(streams)
   }
 
   #handedBack({ raaf }) {
