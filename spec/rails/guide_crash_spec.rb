@@ -26,7 +26,7 @@ end
 
 RSpec.describe "A web process that is killed in mid-answer" do
   {async: true, redis: false, solid_cable: true, postgresql: true}.each do |cable, deep|
-    context "on #{cable}", deep: deep && cable != :async do
+    context "on #{cable}", deep: deep do
       include_context "with the guide's application", cable: cable, own: true
       include_context "with an answer that is half written"
 
@@ -45,6 +45,9 @@ RSpec.describe "A Redis that is killed in mid-answer" do
   include_context "with the guide's application", cable: :redis, own: true
   include_context "with an answer that is half written"
 
+  # Action Cable's listener does not outlive a Redis that is away: by default it tries once to reach it again, at once.
+  after { [server.stop, server.start] if server }
+
   it "and comes back with nothing in it, leaves no answer for ever unfinished, and no word twice" do
     page = open_chat(somebody)
     all = half_written(page)
@@ -54,7 +57,7 @@ RSpec.describe "A Redis that is killed in mid-answer" do
     expect_the_truth(page, all)
   end
 
-  it "and comes back when the answer is over, leaves no answer for ever unfinished, and no word twice" do
+  it "and comes back when the answer is over, leaves no answer for ever unfinished, and no word twice", deep: true do
     page = open_chat(somebody)
     all = half_written(page)
     backing.redis.stop(:KILL)

@@ -43,9 +43,8 @@ RSpec.shared_examples "the order of frames" do |cable, spacings|
   end
 
   spacings.each do |spacing|
-    # What takes long is left to --deep, but where most frames go astray.
     it "is right for 300 of them, #{(spacing * 1000).to_i} ms apart, at every moment",
-      deep: spacing > 0.005 && cable != :solid_cable do
+      deep: ![0, 0.005].include?(spacing) do
       all = words(300)
       model.script(deltas: all, delay: spacing)
       page = open_watched
@@ -60,7 +59,7 @@ RSpec.shared_examples "the order of frames" do |cable, spacings|
   end
 
   # PostgreSQL carries less than 8,000 bytes in a message.
-  it "is right for an answer of 20 KB, and for frames of 10 KB", deep: !%i[async postgresql].include?(cable) do
+  it "is right for an answer of 20 KB, and for frames of 10 KB", deep: cable != :postgresql do
     all = Array.new(400) { |i| format("%03d %s ", i, "ä" * 20) } + ["b" * 10_000, "é" * 10_000, "and the end."]
     model.script(deltas: all, delay: 0.002)
     page = open_watched

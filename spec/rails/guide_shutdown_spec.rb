@@ -3,7 +3,7 @@
 # A deployment: Puma is told to end in mid-answer, and another one takes its place.
 RSpec.describe "A web process that is told to end in mid-answer" do
   {0 => "a single Puma", 2 => "a cluster of Puma's"}.each do |workers, name|
-    context "as #{name}", deep: workers.zero? do
+    context "as #{name}", deep: workers.positive? do
       include_context "with the guide's application", cable: :redis, own: true, workers: workers
 
       it "leaves no answer for ever unfinished, and no word twice" do

@@ -56,7 +56,7 @@ RSpec.describe "Stop, in the browser" do
     end
   end
 
-  {[:redis, :sidekiq] => false, [:solid_cable, :solid_queue] => false}.each do |(cable, jobs), deep|
+  {[:redis, :sidekiq] => false, [:solid_cable, :solid_queue] => true}.each do |(cable, jobs), deep|
     context "with the guide's job in a process of #{jobs}'s, on #{cable}", deep: deep do
       include_context "with the guide's application", cable: cable, jobs: jobs
       include_examples "Stop"

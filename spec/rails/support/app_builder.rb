@@ -27,6 +27,8 @@ module AppBuilder
   # What the guide's reader pastes, for the channel and for its examples of specs.
   PASTED = %w[app/channels/agent_channel.rb app/javascript/streaming_chat.js spec/support/streaming_helpers.rb
     spec/services/streaming_agent_service_spec.rb].freeze
+  # Where what streams send is kept in the database, too.
+  CABLES_IN_DATABASE = %i[solid_cable postgresql].freeze
   # And where a job shall answer.
   PASTED_FOR_JOBS = %w[app/jobs/streaming_agent_job.rb app/services/async_agent_service.rb].freeze
 
@@ -137,7 +139,8 @@ module AppBuilder
       "config.chunk_buffer_size = Integer(ENV.fetch(\"CHUNK_BUFFER_SIZE\", \"50\"))")
     app.replace("config/routes.rb", "Rails.application.routes.draw do\n",
       "Rails.application.routes.draw do\n  get \"sign_in/:id\" => \"sessions#create\"\n")
-    # PostgreSQL's are made where its server is.
+    app.rails("generate", "raaf:streaming:store") if CABLES_IN_DATABASE.include?(cable)
+    # PostgreSQL's tables are made where its server is.
     return if cable == :postgresql
 
     app.rails("db:prepare", env: {"RAILS_ENV" => "development"})

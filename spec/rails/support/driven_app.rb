@@ -6,7 +6,7 @@ require "raaf/testing"
 #
 # env: what the application's processes get besides, such as CHUNK_BUFFER_SIZE. cable, jobs: see AppParts; where another
 # process performs the jobs it runs too. own: whether it is an application that no other example uses, as where
-# processes are killed. workers: Puma's. worker_options: of the command that performs jobs.
+# processes are killed; its page is less patient. workers: Puma's. worker_options: of the command that performs jobs.
 RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, jobs: nil, own: false, workers: 0,
   worker_options: []|
   before(:context) do
@@ -16,7 +16,7 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
     parts = {} if parts == {cable: :async, jobs: nil}
     @model = RAAF::Testing::ModelServer.start
     @backing = Backing.new(cable, jobs)
-    app = own ? AppBuilder.copied(AppBuilder.guide(**parts)) : AppBuilder.guide(**parts)
+    app = own ? impatient(AppBuilder.copied(AppBuilder.guide(**parts))) : AppBuilder.guide(**parts)
     @backing.prepare(app)
     asked = {"OPENAI_BASE_URL" => @model.base_url, "OPENAI_API_KEY" => "sk-none", **@backing.env, **env}
     @worker = JobWorker.new(app, jobs, env: asked, options: worker_options) if JobWorker::COMMANDS.key?(jobs)
@@ -105,6 +105,13 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
       response.event({choices: [{index: 0, delta: {content: word}}]})
       response.sleep(pace) if pace.positive?
     end
+  end
+
+  # The page asks sooner how it is with a silent answer, and gives up sooner, than it does by itself.
+  def impatient(app)
+    app.replace("app/javascript/consumer.js", "streamingConsumer(createConsumer())",
+      "streamingConsumer(createConsumer(), { silence: 1000, limit: 20000 })")
+    app
   end
 
   # Waits until no answer on the page is being written.
