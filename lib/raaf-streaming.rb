@@ -29,6 +29,7 @@ require_relative "raaf/streaming/replay_store"
 require_relative "raaf/streaming/memberships"
 require_relative "raaf/streaming/chunk_buffer"
 require_relative "raaf/streaming/event_bus"
+require_relative "raaf/streaming/chunk_processing"
 require_relative "raaf/streaming/circuit_breaker"
 require_relative "raaf/streaming/connection_manager"
 require_relative "raaf/streaming/analytics"
@@ -39,6 +40,7 @@ require_relative "raaf/streaming/async_runner"
 require_relative "raaf/streaming/resilient_runner"
 require_relative "raaf/streaming/orchestrator"
 require_relative "raaf/streaming/collaborative_session"
+require_relative "raaf/streaming/keeps_members"
 
 # Only where Rails is, and comes first.
 require_relative "raaf/streaming/engine" if defined?(Rails::Engine)

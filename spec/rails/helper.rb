@@ -8,5 +8,12 @@ require_relative "support/guide"
 require_relative "support/rails_app"
 require_relative "support/app_builder"
 require_relative "support/app_server"
+require_relative "support/backing"
 require_relative "support/browser"
+require_relative "support/cable_client"
 require_relative "support/driven_app"
+require_relative "support/job_worker"
+require_relative "support/proxy"
+
+# What takes long is run by `bin/test --deep`.
+RSpec.configure { |config| config.filter_run_excluding(deep: true) unless ENV["RAAF_DEEP"] }

@@ -4,7 +4,8 @@
 # them.
 RSpec.describe "The generated connection" do
   it "knows users as Rails applications know theirs, and turns strangers away" do
-    output = AppBuilder.guide.run("bundle", "exec", "rspec", "spec/channels", env: {"RAILS_ENV" => "test"})
+    output = AppBuilder.guide.run("bundle", "exec", "rspec", "spec/channels/connection_spec.rb",
+      env: {"RAILS_ENV" => "test"})
     expect(output).to match(/^5 examples, 0 failures$/)
   end
 end

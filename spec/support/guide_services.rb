@@ -56,10 +56,11 @@ module GuideServices
   end
 
   # Runs the script where Action Cable is loaded.
+  # @param prelude [String] a file with what it is to find there
   # @return [Hash{Symbol=>Object}] what it has reported
-  def run_with_cable(server, script)
+  def run_with_cable(server, script, prelude: PRELUDE)
     Tempfile.create(["cable", ".rb"]) do |file|
-      file.write("require #{PRELUDE.inspect}\n#{script}")
+      file.write("require #{prelude.inspect}\n#{script}")
       file.close
       environment = {"OPENAI_BASE_URL" => server.base_url, "OPENAI_API_KEY" => "a-key-of-the-spec"}
       output, errors, status = Open3.capture3(environment, RbConfig.ruby, "-I", LIBRARY, file.path)

@@ -6,7 +6,7 @@ require "socket"
 require "tmpdir"
 
 # A real PostgreSQL of the spec's own, on a free port of loopback, in a temporary folder that goes with it. It trusts
-# whoever connects, and does not wait for the disk.
+# whoever connects, and does not wait for the disk: what was committed outlives its crash, not the machine's.
 #
 #   server = PostgresServer.new
 #   server.create_database("app")
@@ -18,7 +18,7 @@ class PostgresServer
   MISSING = "PostgreSQL is missing: bin/setup installs it (Debian: apt-get install postgresql)"
   USER = "postgres"
   # What is not worth its time for data that nobody needs afterwards.
-  OPTIONS = {fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: 200}.freeze
+  OPTIONS = {fsync: "off", full_page_writes: "off", max_connections: 200}.freeze
 
   # @return [Integer]
   attr_reader :port

@@ -329,14 +329,15 @@ TEST(run_that_waits_stays_where_it_stands_with_another_stream) {
         asks(&runs[i]);
     }
     const raaf_stream_t *before = runs[1].stream;
-    CHECK(raaf_place_waits(runs[1].place, before, &since));
+    CHECK(!raaf_place_granted(runs[1].place, before, &since));
     CHECK_EQ_INT(goes_on(&runs[1]), RAAF_ENTRY_WAITS);
-    CHECK(!raaf_place_waits(runs[1].place, before, &later));
-    CHECK(raaf_place_waits(runs[1].place, runs[1].stream, &later));
+    CHECK(!raaf_place_granted(runs[1].place, runs[1].stream, &later));
     CHECK_EQ_UINT(later, since);
     counts_are(admission, 1, 2);
     leaves(&runs[0]);
     CHECK_EQ_PTR(told[0], runs[1].stream);
+    CHECK(raaf_place_granted(runs[1].place, runs[1].stream, &later));
+    CHECK(!raaf_place_granted(runs[1].place, before, &later));
     for (int i = 0; i < 3; i++)
         forget(&runs[i]);
     close_admission(admission);
@@ -354,6 +355,25 @@ TEST(run_that_waited_in_vain_asks_as_if_for_the_first_time) {
     leaves(&run);
     CHECK_EQ_INT(raaf_place_time_out(other.place, other.stream), RAAF_OK);
     counts_are(admission, 1, 0);
+    forget(&run);
+    forget(&other);
+    close_admission(admission);
+}
+
+TEST(run_that_was_given_up_holds_nothing_and_was_cancelled) {
+    raaf_admission_t *admission = open_admission();
+    run_t run = run_of(admission, "ann", 1, 1), other = run_of(admission, "ann", 1, 1);
+    uint64_t since;
+
+    asks(&run);
+    asks(&other);
+    CHECK(raaf_place_granted(run.place, run.stream, &since));
+    leaves(&other);
+    leaves(&run);
+    CHECK(!raaf_place_granted(run.place, run.stream, &since));
+    CHECK(!raaf_place_granted(other.place, other.stream, &since));
+    CHECK_EQ_INT(raaf_place_time_out(other.place, other.stream), RAAF_CANCELLED);
+    counts_are(admission, 0, 0);
     forget(&run);
     forget(&other);
     close_admission(admission);
@@ -616,9 +636,10 @@ static void model_leave(model_t *model, model_run_t *run) {
 
 static void model_time_out(model_t *model, model_run_t *run) {
     const bool waits = run->state == MODEL_WAITING, full = model_user_full(model, run);
-    const int expected = full ? RAAF_USER_QUEUE_TIMEOUT : RAAF_QUEUE_TIMEOUT;
+    const int in_vain = full ? RAAF_USER_QUEUE_TIMEOUT : RAAF_QUEUE_TIMEOUT;
+    const int settled = run->state == MODEL_HELD ? RAAF_OK : RAAF_CANCELLED;
 
-    CHECK_EQ_INT(raaf_place_time_out(run->run.place, run->run.stream), waits ? expected : RAAF_OK);
+    CHECK_EQ_INT(raaf_place_time_out(run->run.place, run->run.stream), waits ? in_vain : settled);
     if (!waits) return;
     run->state = MODEL_NEW;
     model->waiting--;

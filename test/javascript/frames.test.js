@@ -86,3 +86,23 @@ test("it remembers no more streams, and holds no more frames, than it says", () 
   assert.ok(frames.streams.get("gap").waiting.size <= 2000)
   assert.equal(seqs().at(-1), 5000)
 })
+
+test("a stream that goes on is remembered longer than those that have ended", () => {
+  const { frames, seqs } = collect()
+  frames.take(frame("live", 1))
+  for (let i = 0; i < 500; i++) frames.take(frame(`s${i}`, 1, {}, { terminal: true }))
+  frames.take(frame("live", 2))
+  assert.equal(seqs().at(-1), 2)
+})
+
+test("where what is missing can be asked for, nothing goes on without it, and too many that wait are dropped", () => {
+  const asked = []
+  const { frames, timers, seqs } = collect({ missing: (stream) => asked.push(stream) })
+  frames.take(frame("a", 2))
+  timers.fire()
+  assert.deepEqual([asked, seqs()], [["a"], []])
+  for (let seq = 3; seq <= 2003; seq++) frames.take(frame("a", seq))
+  assert.ok(frames.streams.get("a").waiting.size < 2000)
+  for (const seq of upTo(2003)) frames.take(frame("a", seq))
+  assert.deepEqual(seqs(), upTo(2003))
+})

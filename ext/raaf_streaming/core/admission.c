@@ -442,19 +442,21 @@ raaf_entry_t raaf_place_enter(raaf_place_t *place, raaf_stream_t *stream) {
     return entry;
 }
 
-bool raaf_place_waits(raaf_place_t *place, const raaf_stream_t *stream, uint64_t *since) {
+bool raaf_place_granted(raaf_place_t *place, const raaf_stream_t *stream, uint64_t *since) {
     pthread_mutex_lock(&place->admission->mutex);
-    bool waits = place->state == PLACE_WAITING && place->stream == stream;
+    bool granted = place->stream == stream && place->state == PLACE_HELD;
     *since = place->since;
     pthread_mutex_unlock(&place->admission->mutex);
-    return waits;
+    return granted;
 }
 
 int raaf_place_time_out(raaf_place_t *place, raaf_stream_t *stream) {
     int result = RAAF_OK;
     raaf_stream_t *gone = NULL;
     pthread_mutex_lock(&place->admission->mutex);
-    if (place->state == PLACE_WAITING && place->stream == stream) {
+    if (place->stream != stream) {
+        result = RAAF_CANCELLED;
+    } else if (place->state == PLACE_WAITING) {
         bool user = why_not(place) == RAAF_ENTRY_USER_FULL;
         result = user ? RAAF_USER_QUEUE_TIMEOUT : RAAF_QUEUE_TIMEOUT;
         step_out(place);

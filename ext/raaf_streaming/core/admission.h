@@ -84,13 +84,17 @@ void raaf_place_release(raaf_place_t *place);
  */
 raaf_entry_t raaf_place_enter(raaf_place_t *place, raaf_stream_t *stream);
 
-/* Whether [stream] stands in a line; [since] gets when its run began to. */
-bool raaf_place_waits(raaf_place_t *place, const raaf_stream_t *stream, uint64_t *since);
+/*
+ * Whether [stream] holds the place. Else it stands in a line, and [since] gets when its run began to;
+ * or it was given up, or another one has followed it, and it never gets one.
+ */
+bool raaf_place_granted(raaf_place_t *place, const raaf_stream_t *stream, uint64_t *since);
 
 /*
  * [stream] waits no longer. RAAF_OK: it has been granted its place meanwhile, and holds it.
  * RAAF_QUEUE_TIMEOUT, RAAF_USER_QUEUE_TIMEOUT: it has left the line, where it waited for a place in
- * the process, or for one of its user's.
+ * the process, or for one of its user's. RAAF_CANCELLED: it was given up, or another one has
+ * followed it.
  */
 int raaf_place_time_out(raaf_place_t *place, raaf_stream_t *stream);
 

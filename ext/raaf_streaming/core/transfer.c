@@ -468,8 +468,9 @@ static bool set_out(raaf_transfer_t *transfer) {
 static bool set_out_or_queue(raaf_transfer_t *transfer) {
     raaf_stream_t *stream = transfer->stream;
     uint64_t since = 0;
-    if (!stream->place || !raaf_place_waits(stream->place, stream, &since))
+    if (!stream->place || raaf_place_granted(stream->place, stream, &since))
         return set_out(transfer);
+    /* It may have been given up already: then it rests until the command says so. */
     rest_until(transfer, RAAF_PHASE_QUEUED, after(since, limits_of(transfer)->queue_ns));
     return true;
 }
@@ -491,7 +492,9 @@ raaf_transfer_t *raaf_transfer_new(raaf_stream_t *stream, const raaf_transfer_ho
 }
 
 void raaf_transfer_grant(raaf_transfer_t *transfer) {
+    uint64_t since;
     if (transfer->phase != RAAF_PHASE_QUEUED) return;
+    if (!raaf_place_granted(transfer->stream->place, transfer->stream, &since)) return;
     touch(transfer);
     if (!set_out(transfer)) raaf_transfer_abort(transfer, RAAF_NO_MEMORY);
 }

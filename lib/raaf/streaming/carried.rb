@@ -31,7 +31,16 @@ module RAAF
         def take(delivery = nil, chunk = nil)
           origin = Origin.current
           framework = Streaming.carry
+          framework = nil if framework && framework.empty?
           new(origin, framework, delivery, chunk) if origin || framework || delivery
+        end
+
+        # As {take}, for work that goes on where something else may be known that is none of its business: also what is
+        # not known here is not known there.
+        #
+        # @return [Carried]
+        def exactly
+          new(Origin.current, Streaming.carry)
         end
 
         # For an event: with the stream and the chunk that the emitter deals with. Called by emit.

@@ -3,6 +3,7 @@
 require_relative "agent_run"
 require_relative "broadcaster"
 require_relative "conversation_store"
+require_relative "memberships"
 require_relative "collaborative_session/fair_queue"
 require_relative "collaborative_session/message"
 require_relative "collaborative_session/participant"
@@ -30,6 +31,9 @@ module RAAF
     # * with the type "session_event": event, and data about it: :participant_joined and :participant_left (user),
     #   :message_queued (user, message, message_id, queue_size), :answer_started and :message_cancelled (user,
     #   message_id).
+    #
+    # Where Action Cable sends them, who takes part is a member of the session ({Memberships}) from {#add_participant}
+    # to {#remove_participant}: RAAF::Streaming::SessionChannel shows frames to members only.
     #
     # A user is never more than `{id:, name:}` in them. An answer that fails, or is cancelled, ends with a frame of the
     # chunk type `:error`, and the next message is answered.
@@ -94,9 +98,13 @@ module RAAF
       #   same) is replaced
       # @return [self]
       # @raise [ArgumentError] without an id
+      # @raise [Errors::StreamLimitError] where the session has as many members as it may have
+      # @raise [Errors::StoreUnavailableError] where the store of memberships fails
       # @raise [Errors::Error] after {#close}
       def add_participant(user)
         participant = Participant.of(user)
+        check_open
+        Memberships.admit(session_id, participant.key) if members_only?
         frame = @lock.synchronize do
           check_open
           @participants = @participants.merge(participant.key => participant).freeze
@@ -110,6 +118,7 @@ module RAAF
       #
       # @param user [#id, Hash]
       # @return [self]
+      # @raise [Errors::StoreUnavailableError] where the store of memberships fails; the user takes no part any longer
       def remove_participant(user)
         key = Participant.of(user).key
         participant, frame = @lock.synchronize do
@@ -118,6 +127,7 @@ module RAAF
           [gone, event(:participant_left, user: gone.to_h)]
         end
         send_frames(frame) if participant
+        Memberships.current.leave(session_id, key) if members_only?
         self
       end
 
@@ -211,6 +221,12 @@ module RAAF
         raise ArgumentError, "max_queue and max_queue_each must be numbers from 1 up"
       end
 
+      # Only Action Cable's channels ask who is a member.
+      def members_only?
+        broadcaster = @broadcaster #: untyped
+        broadcaster.equal?(Broadcaster) && Broadcaster.there?
+      end
+
       def check_open
         raise Errors::Error, "the session is closed" if @closed
       end
@@ -238,10 +254,14 @@ module RAAF
         return unless message && run
 
         send_frames(frame)
-        run.start([{role: "user", content: message.content}], context: context_of(message.participant),
-          user_id: message.participant.id)
+        message.within { ask(run, message) }
       ensure
         run&.give_up
+      end
+
+      def ask(run, message)
+        run.start([{role: "user", content: message.content}], context: context_of(message.participant),
+          user_id: message.participant.id)
       end
 
       def take_next

@@ -76,25 +76,36 @@ module RAAF
       #     {Errors::Error#retry_after}. Default 60. Neither delay passes stream_timeout: an attempt that could only
       #     begin after it is not waited for.
       # @!attribute async_chunk_processing
-      #   @return [Boolean] whether chunk processors run outside the stream. Default true.
-      #     Has no effect yet in this version.
+      #   @return [Boolean] whether the processors of {Streaming.process_chunks} run outside the stream: in jobs of
+      #     ActiveJob's where that is loaded, else on threads of this process. false: on the thread that takes the
+      #     stream's chunks. Default true.
       # @!attribute chunk_processing_queue
-      #   @return [Symbol, String] the job queue of the chunk processors. Default :streaming_chunks.
-      #     Has no effect yet in this version.
+      #   @return [Symbol, String] the queue of the jobs in which the processors of {Streaming.process_chunks} run. A
+      #     worker has to work on it. Default :streaming_chunks.
       # @!attribute retain_text
       #   @return [Boolean] whether the answer's text is kept, for `cumulative` and the result. Default true.
       #     false is for answers too large for memory: `cumulative` and the result's text are empty then,
       #     and output guardrails are not asked.
       # @!attribute max_text_bytes
       #   @return [Integer] bytes of text kept for one answer; more is a StreamLimitError. Default 67108864 (64 MiB).
+      # @!attribute max_message_bytes
+      #   @return [Integer] bytes of one message that a user may send to an AgentService, or redirect an answer by in a
+      #     channel; and, about, of the context that comes with it. More is an ArgumentError, or refused. What an
+      #     application's own code hands to a runner has no such limit. Default 32768 (32 KiB).
       # @!attribute messages_per_minute_per_user
       #   @return [Integer, nil] messages that a user may send within any 60 seconds; one more is a StreamLimitError
       #     with {Errors::Error#retry_after}. A message is a run, or a redirect; not a further turn of a run, and not
       #     one that another limit refused at once. Each process counts by itself, and only where this is set. Default
       #     nil: no limit.
       # @!attribute authorize
-      #   @return [#call, nil] called with user, action and stream; false refuses. Default nil: everybody may.
-      #     Has no effect yet in this version.
+      #   @return [#call, nil] says who may do what in channels (with Rails, see {ChannelActions}): called with the
+      #     connection's current_user (or nil), the action as a Symbol, and what it is about. The actions are those of
+      #     the application's channels, such as `:chat`, which are about nothing (nil), and `:resume`, `:stop` and
+      #     `:redirect`, which are about a stream ({Authorization::Stream}: id, user_id, session_id, place). false, nil,
+      #     or an error, refuses. It is asked on the threads of Action Cable, before each action, so it must be quick.
+      #     Only the process's setting counts, not a runner's or a call's. Default nil: everybody may ask; a user may
+      #     stop and redirect what is answered to them, and resume that and all that is sent to where the channel
+      #     streams from.
       # @!attribute finish_grace
       #   @return [Numeric] seconds to wait, after the provider's finish reason, for usage and the terminal mark.
       #     Default 1.

@@ -86,6 +86,7 @@ module RAAF
           ->(value) { (value.is_a?(Symbol) || value.is_a?(String)) && !value.empty? }),
         Key.new(:retain_text, true, "true or false", BOOLEAN),
         Key.new(:max_text_bytes, 64 * MEBIBYTE, "a number of bytes from 1 up", COUNT),
+        Key.new(:max_message_bytes, 32 * 1024, "a number of bytes from 1 up", COUNT),
         Key.new(:messages_per_minute_per_user, nil, "nil or a number of messages from 1 up", COUNT_OR_NONE),
         Key.new(:authorize, nil, "nil or something that responds to call",
           ->(value) { value.nil? || value.respond_to?(:call) }),

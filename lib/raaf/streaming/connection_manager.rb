@@ -128,6 +128,20 @@ module RAAF
         cancel_those { |run| run.context.stream_id == id.to_s }
       end
 
+      # Has a stream of this process go on with another instruction, as {Stream#redirect} does: one that was begun for a
+      # request of a browser's or a job.
+      #
+      # @param id [#to_s] {Stream#id}
+      # @param message [String] what the user says next
+      # @return [Boolean] false: it is none that runs here
+      # @raise [Errors::StreamLimitError] where messages_per_minute_per_user allows no further message
+      # @raise [Errors::Error] where it was cancelled, or has just ended
+      # @api private
+      def redirect(id, message)
+        run = runs.reverse_each.find { |one| one.context.stream_id == id.to_s }
+        run ? run.redirect(message) : false
+      end
+
       # Ends all streams of a session.
       #
       # @param session_id [#to_s]

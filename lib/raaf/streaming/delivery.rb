@@ -67,10 +67,10 @@ module RAAF
       # Places of one stream that are counted; what is sent to further ones goes without a stamp.
       MAX_PLACES = 1000
 
-      # @return [Stream]
+      # @return [Stream, nil] nil: none has come about
       attr_reader :stream
 
-      # @param stream [Stream]
+      # @param stream [Stream, nil]
       # @param live [LiveRun]
       def initialize(stream, live)
         @stream = stream
@@ -125,6 +125,24 @@ module RAAF
         end
       end
 
+      # The message with the stamp of a last frame, for what is said after the stream's end about why it has failed.
+      # Where the last chunk was sent to that place it is a double of that one, which readers drop.
+      #
+      # @param place [String]
+      # @param message [Hash]
+      # @return [Hash] a copy; the message itself for too many places
+      def stamp_end(place, message)
+        @lock.synchronize do
+          begin_recording
+          at = place_for(place) or return message
+          again = at.told?
+          at.end_here unless again
+          stamped = message.merge(raaf: {**stamp_of(at, nil), terminal: true})
+          @recording&.append(place: place, seq: at.seq, message: stamped, terminal: true) unless again
+          stamped
+        end
+      end
+
       # The text so far holds no longer from a chunk on.
       #
       # @param seq [Integer] the chunk's number
@@ -149,7 +167,7 @@ module RAAF
 
       # @return [String] short
       def inspect
-        "#<#{self.class.name} #{stream.id}>"
+        "#<#{self.class.name} #{@live.context.stream_id}>"
       end
 
       private

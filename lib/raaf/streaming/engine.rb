@@ -3,6 +3,7 @@
 require "rails/engine"
 require_relative "rails/agent_service"
 require_relative "rails/broadcasting_service"
+require_relative "rails/channel_actions"
 require_relative "rails/departures"
 require_relative "rails/executor"
 require_relative "rails/log_subscriber"
@@ -10,6 +11,9 @@ require_relative "rails/user_connection"
 
 module RAAF
   module Streaming
+    # Loaded when a browser subscribes to it, or a class inherits it: Action Cable is there then.
+    autoload :SessionChannel, "#{__dir__}/rails/session_channel"
+
     # The gem inside a Rails application. It is loaded where Rails is loaded first, as it is by the Gemfile of an
     # application; a program that loads this gem first calls `require "raaf/streaming/engine"` afterwards.
     #
@@ -20,6 +24,8 @@ module RAAF
     # - API keys are kept out of the parameters in the log.
     # - Hashes that are broadcast from a stream's block are numbered, by {BroadcastStamp}, and kept for a while in a
     #   {ReplayStore}, which goes by Action Cable's adapter where the application sets none.
+    # - In development and in tests the log says where a broadcast shows browsers too much of a record, by
+    #   {BroadcastDoctor}.
     # - In the test environment RAAF.provider is a {Testing::MockProvider}, unless the application has set another one.
     class Engine < ::Rails::Engine
       engine_name "raaf_streaming"
@@ -49,6 +55,24 @@ module RAAF
         ActiveSupport.on_load(:action_cable) do
           require_relative "rails/broadcast_stamp"
           BroadcastStamp.install
+        end
+      end
+
+      # For ApplicationJob, which includes it.
+      initializer "raaf_streaming.agent_job" do
+        ActiveSupport.on_load(:active_job) { require_relative "rails/agent_job" }
+        ActiveSupport.on_load(:solid_queue) do
+          SolidQueue.on_worker_stop { JobShutdown.worker_stops(SolidQueue.shutdown_timeout) }
+        end
+      end
+
+      # Where somebody looks at the log: it says what of a record goes to browsers.
+      initializer "raaf_streaming.broadcast_doctor" do
+        next unless ::Rails.env.local?
+
+        ActiveSupport.on_load(:action_cable) do
+          require_relative "rails/broadcast_doctor"
+          BroadcastDoctor.install
         end
       end
 

@@ -15,8 +15,8 @@ module RAAF
     class << self
       # Something with `wrap { }`, inside of which the application's code runs, and `waiting { }`, inside of which a
       # thread waits for another one that is to run such code; and, if it has that, `carry`, which takes along what the
-      # framework keeps for the calling thread: it returns something whose `call { }` runs a block with that on another
-      # one, or nil where there is nothing. nil: nothing.
+      # framework keeps for the calling thread: it returns something whose `call { }` runs a block with that, and
+      # nothing else, on another one, and whose `empty?` says whether it is anything. nil: nothing.
       #
       # @return [#wrap, nil]
       # @api private
@@ -38,7 +38,7 @@ module RAAF
         executor ? executor.wrap(&block) : yield
       end
 
-      # @return [#call, nil] runs a block with what the framework keeps for the calling thread; nil: nothing
+      # @return [#call, nil] runs a block with what the framework keeps for the calling thread; nil: no framework does
       # @api private
       def carry
         @carrier&.carry

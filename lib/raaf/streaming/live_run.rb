@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "weakref"
+
 require_relative "message_rate"
 require_relative "native"
 require_relative "stream_limits"
@@ -9,7 +11,7 @@ module RAAF
     # A run as those see it who do not hold its handle: whether it has its place among those of the process, how far it
     # has come, and how to end it.
     #
-    # It refers to no handle and no native stream, so whoever keeps it keeps no request alive.
+    # It holds no handle and no native stream, so whoever keeps it keeps no request alive.
     #
     # @api private
     class LiveRun
@@ -43,6 +45,15 @@ module RAAF
         @cancelled = false # set once, without a lock, so that a signal handler may do it
         @tools = nil
         @details = {}
+        @handle = nil
+      end
+
+      # Lets {#redirect} find the handle, as long as somebody else holds it.
+      #
+      # @param stream [Stream]
+      # @return [void]
+      def belongs_to(stream)
+        @handle = WeakRef.new(stream) # steep:ignore UnknownConstant
       end
 
       # Counts a message of the user's. What the block raises takes that back: nothing was sent.
@@ -107,6 +118,19 @@ module RAAF
         ended = @place.cancel
         @tools&.wake
         ended
+      end
+
+      # Goes on with another instruction, as {Stream#redirect} does. Any thread.
+      #
+      # @param message [String]
+      # @return [Boolean] false: its handle is not known
+      # @raise (see Stream#redirect)
+      def redirect(message)
+        stream = @handle&.__getobj__ or return false
+        stream.redirect(message)
+        true
+      rescue WeakRef::RefError # steep:ignore UnknownConstant
+        false
       end
 
       # It has ended: gives the place back, where it has one.

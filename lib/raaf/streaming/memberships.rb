@@ -21,6 +21,9 @@ module RAAF
     #   memberships.member?("42", user.id)   # => true, in every process
     #   memberships.members("42")            # => ["7"]
     class Memberships
+      # Needs no ActiveRecord until it is used.
+      autoload :ActiveRecordStore, File.expand_path("memberships/active_record_store", __dir__)
+
       # Members of one session, unless another number is given.
       MAX_MEMBERS = 1000
       # Seconds for which a membership holds, unless another number is given: a week.
@@ -29,13 +32,55 @@ module RAAF
       INTERFACE = %i[join leave member? members].freeze
 
       @lock = Mutex.new
+      @departures = 0
 
       class << self
+        # @return [Integer] changes whenever somebody has left in this process
+        # @api private
+        attr_reader :departures
+
+        # Where channels of other processes hear that somebody has left.
+        #
+        # @param session_id [#to_s]
+        # @param user_id [#to_s]
+        # @return [String] the name of a broadcasting
+        # @api private
+        def place(session_id, user_id)
+          "raaf_membership/#{session_id}/#{user_id}"
+        end
+
+        # Somebody has left. Channels that do not hear it find out by themselves, a little later.
+        #
+        # @param session_id [String]
+        # @param user_id [String]
+        # @return [void]
+        # @api private
+        def departed(session_id, user_id)
+          @lock.synchronize { @departures += 1 }
+          Delivery.within(nil, nil) { Broadcaster.call(place(session_id, user_id), {type: "raaf_left"}) }
+        rescue => e
+          Streaming.logger.warn("other processes were not told that a user has left a session: #{e.class}")
+        end
+
         # @return [Memberships] the setting `memberships`; else one that keeps them where the setting `replay_store`
         #   keeps its frames
         def current
           configuration = Streaming.configuration
           configuration.memberships || beside(configuration.replay_store)
+        end
+
+        # Lets a user in, or says why not.
+        #
+        # @param session_id [#to_s]
+        # @param user_id [#to_s]
+        # @return [void]
+        # @raise [Errors::StreamLimitError] where the session is full
+        # @raise [ArgumentError, Errors::StoreUnavailableError] as {#join}
+        def admit(session_id, user_id)
+          return if current.join(session_id, user_id)
+
+          raise Errors::StreamLimitError.new("the session #{session_id} has as many members as it may have",
+            limit: :max_members)
         end
 
         private
@@ -82,7 +127,11 @@ module RAAF
       # @return [Boolean] whether the user was a member
       # @raise [Errors::StoreUnavailableError]
       def leave(session_id, user_id)
-        possible?(session_id, user_id) && remove(session_id.to_s, user_id.to_s)
+        return false unless possible?(session_id, user_id)
+
+        left = remove(session_id.to_s, user_id.to_s)
+        Memberships.departed(session_id.to_s, user_id.to_s) if left
+        left
       end
 
       # @param session_id [#to_s]
@@ -141,3 +190,4 @@ module RAAF
 end
 
 require_relative "memberships/memory_store"
+require_relative "memberships/redis_store"

@@ -70,6 +70,16 @@ module RAAF
         @lock = Mutex.new # covers the rest
         @taken = 0
         @recordings = []
+        @last = nil
+      end
+
+      # @return [Delivery, nil] of the stream that this run of the job has begun last; nil: none, or it is no job
+      attr_reader :last
+
+      # @param delivery [Delivery]
+      # @return [void]
+      def last=(delivery)
+        @last = delivery if owner
       end
 
       # @return [String, nil] the id of the next stream

@@ -10,9 +10,9 @@ module RAAF
 
     class << self
       # Ends all streams of this process (each gets its terminal `:error` chunk, a retryable CancelledError) and the
-      # native thread. A later stream starts a new one. What has been told to callbacks and to handlers of events is
-      # handled to its end, and what was sent is written to the replay_store. Called at exit; call it yourself where a
-      # process goes on without streaming.
+      # native thread. A later stream starts a new one. What has been told to callbacks, to handlers of events and to
+      # processors of chunks is handled to its end, and what was sent is written to the replay_store. Called at exit;
+      # call it yourself where a process goes on without streaming.
       #
       # @param timeout [Numeric] seconds to wait for the native thread, for callbacks, for handlers and for the store,
       #   each
@@ -20,6 +20,7 @@ module RAAF
       def shutdown(timeout: SHUTDOWN_SECONDS)
         stopped = Reactor.stop(timeout)
         Dispatcher.shutdown(timeout)
+        ChunkProcessing::Batch.flush_all
         ThreadPool.handlers.settle(timeout)
         ReplayStore::Recording.finish_all
         ReplayStore.flush_used(timeout)

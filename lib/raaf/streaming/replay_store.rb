@@ -14,8 +14,8 @@ module RAAF
     # Keeps what streams have sent for a while, so that a reader who was away gets what it has missed, in order; and
     # tells whoever runs a stream that somebody wants it to stop, from whichever process.
     #
-    # This class is the interface. {MemoryStore} is for one process, {RedisStore} for several; another one inherits from
-    # this class and has the methods that raise NotImplementedError here.
+    # This class is the interface. {MemoryStore} is for one process, {RedisStore} and {ActiveRecordStore} for several;
+    # another one inherits from this class and has the methods that raise NotImplementedError here.
     #
     # *Whoever runs a stream* calls {#begin}, which gives the number of the attempt, appends each frame that it sends,
     # with the number that it has at its place ({Delivery#stamp}), and at last calls {#finish}. Frames of one stream and
@@ -48,6 +48,9 @@ module RAAF
     #   store.read(stream.id, place: "user_1", after: 0).frames.map(&:message)
     #   store.cancel(stream.id)   # in another process
     class ReplayStore
+      # Needs no ActiveRecord until it is used.
+      autoload :ActiveRecordStore, File.expand_path("replay_store/active_record_store", __dir__)
+
       # Frames kept of each stream and place, unless another number is given.
       MAX_FRAMES = 2000
       # Bytes of JSON kept of each stream and place, unless another number is given: 1 MiB.
@@ -268,6 +271,13 @@ module RAAF
       # @return [void]
       def unwatch(watch)
         raise NotImplementedError, "#{self.class} has no unwatch"
+      end
+
+      # Where memberships are kept that have no place of their own: beside the frames.
+      #
+      # @return [Memberships] a new one
+      def memberships
+        Memberships::MemoryStore.new
       end
 
       # Waits until what was appended is kept.

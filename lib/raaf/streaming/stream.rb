@@ -2,6 +2,7 @@
 
 require_relative "carried"
 require_relative "chunk"
+require_relative "chunk_processing"
 require_relative "delivery"
 require_relative "dispatcher"
 require_relative "live_run"
@@ -61,6 +62,7 @@ module RAAF
       def initialize(run)
         @run = run
         @live = LiveRun.new(run.context, run.config)
+        @live.belongs_to(self) if run.context.origin
         @lock = Mutex.new # covers the rest, but for native streams, which have their own
         @ended = ConditionVariable.new # or nobody takes the chunks any longer
         @past = nil # what a wait with a timeout has taken
@@ -77,6 +79,7 @@ module RAAF
         @started_at = nil
         @delivery = nil # made when it is asked for
         @carried = Carried.take # for what runs on other threads than the caller's
+        @observers = observers
         @native = run.prepare
       end
 
@@ -88,7 +91,7 @@ module RAAF
       def start
         record = @run.call.record # its time runs before the request does
         @started_at = now
-        delivery.record if @run.context.origin # so that it can be stopped before the first token
+        record_delivery
         @live.count_message(@run.call.details) { @run.call.start(native, @live) }
         native.cancel if @live.cancelled? # when there was nothing to cancel yet
         @record = record&.begin
@@ -324,7 +327,15 @@ module RAAF
       end
 
       def delivery
-        @delivery ||= Delivery.new(self, @live)
+        @delivery ||= Delivery.new(self, @live).tap { |made| @run.context.origin&.last = made }
+      end
+
+      # So that it can be stopped before the first token. A job may have waited so long that it was stopped meanwhile.
+      def record_delivery
+        origin = @run.context.origin or return
+
+        delivery.record
+        raise cancelled_error if origin.owner && @live.cancelled?
       end
 
       # Behind the last chunk. What a job was doing when it was interrupted may go on in another process.
@@ -365,7 +376,7 @@ module RAAF
 
           start if starting
           hand_over_past(&block) unless waiting
-          late = true unless take_all(deadline, &block)
+          late = true unless take_all(deadline, &observed(block))
         ensure
           # Twice, for an interrupt that comes before the first has put interrupts off. It would be shorter to put them
           # off all the time and to let them in for the block only; but Ruby keeps that by thread, so that it would
@@ -462,6 +473,7 @@ module RAAF
         if native.here?
           @run.call.give_back
           keep_what_was_said
+          @batch&.flush # no last chunk comes that would do it
         end
         report
       end
@@ -510,7 +522,7 @@ module RAAF
       # Under the lock. Where no thread can be had for it, a stream without callbacks stays one.
       def attach_callback(types, block)
         before = [@callbacks, @unheard] #: [Callbacks?, bool]
-        @callbacks ||= Callbacks.new(@past || Past.new)
+        @callbacks ||= Callbacks.new(@past || Past.new, @observers)
         @callbacks.add(types, block)
         @unheard = true
         Dispatcher.attach(self)

@@ -20,6 +20,7 @@ require_relative "model_server/scripts/bytes"
 require_relative "model_server/scripts/body"
 require_relative "model_server/scripts/raw"
 require_relative "model_server/scripts/block"
+require_relative "model_server/scripts/choice"
 require_relative "model_server/scripts/deltas"
 require_relative "model_server/scripts/demo"
 require_relative "model_server/script_queue"
@@ -122,7 +123,8 @@ module RAAF
       # * `bytes:` exact bytes as the body of an event stream, cut into `writes:`.
       # * `status:`, `body:`: a status with a body, as an API refuses.
       # * `raw:` exact bytes on the socket, nothing added.
-      # * a block, which writes the answer itself (see {Response}); what it raises is kept in {#errors}.
+      # * a block of two arguments, which writes the answer itself (see {Response}), or of one, which gives the options
+      #   of another kind for the request; what it raises is kept in {#errors}.
       # * `demo: true`: what an unscripted server says; `tokens:` fixes the number of deltas.
       #
       # @overload script(deltas: [], **options)
@@ -158,7 +160,8 @@ module RAAF
       #   @param delay [Numeric, nil] seconds between deltas; nil: about 30 a second, varying a little
       # @overload script(&block)
       #   @yieldparam request [Request]
-      #   @yieldparam response [Response]
+      #   @yieldparam response [Response] where the block takes it
+      #   @yieldreturn [Hash, Object] what {#script} takes, where it does not
       #
       # Options of all but the block:
       #

@@ -13,6 +13,17 @@ RSpec.describe RAAF::Streaming::Broadcaster do
     expect(described_class.timestamp).to match(/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z/)
   end
 
+  it "has id and name in place of a record of a database, wherever that stands" do
+    stub_const("ActiveRecord::Base", Struct.new(:id, :name, :password_digest))
+    user = ActiveRecord::Base.new(1, "Ann", "s3cret")
+    nameless = Class.new(ActiveRecord::Base) { undef_method :name }.new(2)
+    frame = {type: "told", user: user, data: {users: [user, nameless], count: 2}}
+
+    expect(described_class.without_records(frame)).to eq(
+      type: "told", user: {id: 1, name: "Ann"}, data: {users: [{id: 1, name: "Ann"}, {id: 2}], count: 2}
+    )
+  end
+
   describe "where Action Cable is loaded" do
     it "is how an orchestrator tells what happens" do
       @server.script(deltas: %w[One .])

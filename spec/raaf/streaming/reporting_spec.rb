@@ -72,4 +72,34 @@ RSpec.describe "What a run tells of itself at its end" do
     )
     expect(payloads.inspect).not_to include("secret")
   end
+
+  it "is each chunk, for those who asked for that before it began, and no word of it" do
+    server.script(deltas: %w[secret se])
+    payloads = told("chunk") { runner.run_and_stream("Hi") }
+
+    expect(payloads.map { |payload| payload.values_at(:seq, :chunk_type, :size, :terminal) })
+      .to eq([[1, :content, 6, false], [2, :content, 2, false], [3, :complete, 0, true]])
+    expect(payloads.map { |payload| payload[:stream_id] }.uniq.size).to eq(1)
+    expect(payloads.inspect).not_to include("secret")
+  end
+
+  it "is each chunk once, whoever takes them" do
+    server.script(deltas: %w[a b])
+    payloads = told("chunk") do
+      stream = runner.stream("Hi")
+      stream.on { nil }.on(:content) { nil }
+      stream.wait(20)
+    end
+    expect(payloads.map { |payload| payload[:seq] }).to eq([1, 2, 3])
+  end
+
+  it "is another attempt of the native part's" do
+    server.script(status: 503)
+    server.script(deltas: %w[a])
+    payloads = told("retry") { runner.run_and_stream("Hi", max_retries: 1, retry_delay: 0.01) }
+
+    expect(payloads).to contain_exactly(stream_id: String, provider: "openai", model: "gpt-4o", error: nil,
+      reason: "503", http_status: 503, attempt: 1, delay: be_between(0, 0.01), mode: :again,
+      next_provider: "openai", next_model: "gpt-4o")
+  end
 end

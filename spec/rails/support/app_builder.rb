@@ -2,6 +2,7 @@
 
 require "digest"
 require "fileutils"
+require_relative "app_parts"
 require_relative "guide"
 require_relative "rails_app"
 
@@ -11,6 +12,9 @@ require_relative "rails_app"
 #   fresh      what `rails new` makes, and the installers of its gems
 #   installed  and what our generator makes
 #   guide      and what a reader of the guide adds: its files, users, a way to sign in
+#
+# Each of them with another adapter of Action Cable's, and with jobs, where that is asked for: see AppParts. In an
+# application with jobs it is the guide's job that answers; the channel and the page are the same.
 module AppBuilder
   CHECKOUT = File.expand_path("../../..", __dir__)
   FOLDER = File.join(CHECKOUT, "tmp/rails")
@@ -23,25 +27,37 @@ module AppBuilder
   # What the guide's reader pastes, for the channel and for its examples of specs.
   PASTED = %w[app/channels/agent_channel.rb app/javascript/streaming_chat.js spec/support/streaming_helpers.rb
     spec/services/streaming_agent_service_spec.rb].freeze
+  # And where a job shall answer.
+  PASTED_FOR_JOBS = %w[app/jobs/streaming_agent_job.rb app/services/async_agent_service.rb].freeze
 
   module_function
 
+  # @param cable [Symbol] one of AppParts::CABLES
+  # @param jobs [Symbol, nil] one of AppParts::JOBS
   # @return [RailsApp] for reading only; {copy} gives one to change
-  def fresh
-    stage("fresh", "Gemfile.lock", "spec/rails/files/Gemfile", __FILE__) { |root| make_fresh(root) }
+  def fresh(cable: :async, jobs: nil)
+    return stage("fresh", "Gemfile.lock", "spec/rails/files/Gemfile", __FILE__) { |root| make_fresh(root) } if
+      cable == :async && jobs.nil?
+
+    stage(["fresh", cable, jobs], fresh.root, "spec/rails/support/app_parts.rb") do |root|
+      AppParts.new(take(fresh, root), cable, jobs).install
+    end
   end
 
   # @return [RailsApp]
-  def installed
-    stage("installed", fresh.root, "lib/generators/**/*", "lib/raaf/streaming/configuration.rb") do |root|
-      app = take(fresh, root)
+  def installed(**parts)
+    stage(["installed", *parts.values], fresh(**parts).root, "lib/generators/**/*",
+      "lib/raaf/streaming/configuration.rb") do |root|
+      app = take(fresh(**parts), root)
       puts_when_asked app.rails("generate", "raaf:streaming:install")
     end
   end
 
   # @return [RailsApp]
-  def guide
-    stage("guide", installed.root, "spec/rails/files/**/*", Guide::PATH) { |root| make_guide(take(installed, root)) }
+  def guide(**parts)
+    stage(["guide", *parts.values], installed(**parts).root, "spec/rails/files/**/*", Guide::PATH) do |root|
+      make_guide(take(installed(**parts), root), **parts)
+    end
   end
 
   # A copy that an example may change; it is gone when the block is left.
@@ -49,10 +65,15 @@ module AppBuilder
   # @param app [RailsApp]
   # @yieldparam copy [RailsApp]
   def copy(app)
-    root = File.join(FOLDER, "copy-#{Process.pid}-#{@copies = @copies.to_i + 1}")
-    yield take(app, root)
+    copy = copied(app)
+    yield copy
   ensure
-    FileUtils.rm_rf(root)
+    FileUtils.rm_rf(copy.root) if copy
+  end
+
+  # @return [RailsApp] the same, for whoever removes its folder
+  def copied(app)
+    take(app, File.join(FOLDER, "copy-#{Process.pid}-#{@copies = @copies.to_i + 1}"))
   end
 
   # @return [String] where this checkout's gems are
@@ -61,7 +82,8 @@ module AppBuilder
   end
 
   # Made in another folder and then renamed, so that a half-made one is never found.
-  def stage(name, *inputs)
+  def stage(names, *inputs)
+    name = Array(names).compact.join(".")
     root = File.join(FOLDER, "#{name}-#{digest(inputs)}")
     return RailsApp.new(root) if File.directory?(root)
 
@@ -103,18 +125,34 @@ module AppBuilder
   end
 
   # Step for step what the guide's reader does after the generator.
-  def make_guide(app)
+  def make_guide(app, cable: :async, jobs: nil)
     app.rails("generate", "model", "User", "name:string", "tier:string", "preferences:text", "password_digest:string")
     app.rails("generate", "rspec:install")
     FileUtils.cp_r("#{FILES}/app/.", app.root)
-    PASTED.each { |path| app.write(path, Guide.file(path)) } if Guide.here?
+    paste(app, PASTED)
+    make_jobs(app) if jobs
     app.replace("spec/rails_helper.rb", "# Rails.root.glob('spec/support", "Rails.root.glob('spec/support")
     app.write(".rspec", "--require rails_helper\n")
     app.replace("config/initializers/raaf_streaming.rb", "config.chunk_buffer_size = 50",
       "config.chunk_buffer_size = Integer(ENV.fetch(\"CHUNK_BUFFER_SIZE\", \"50\"))")
     app.replace("config/routes.rb", "Rails.application.routes.draw do\n",
       "Rails.application.routes.draw do\n  get \"sign_in/:id\" => \"sessions#create\"\n")
-    %w[development test].each { |env| app.rails("db:migrate", env: {"RAILS_ENV" => env}) }
+    # PostgreSQL's are made where its server is.
+    return if cable == :postgresql
+
+    app.rails("db:prepare", env: {"RAILS_ENV" => "development"})
+    app.rails("db:migrate", env: {"RAILS_ENV" => "test"})
+  end
+
+  def make_jobs(app)
+    FileUtils.cp_r("#{FILES}/jobs/.", app.root)
+    paste(app, PASTED_FOR_JOBS)
+    app.replace("config/routes.rb", "Rails.application.routes.draw do\n",
+      "Rails.application.routes.draw do\n  resources :asks, only: :create\n")
+  end
+
+  def paste(app, paths)
+    paths.each { |path| app.write(path, Guide.file(path)) } if Guide.here?
   end
 
   def puts_when_asked(output)

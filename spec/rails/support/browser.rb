@@ -23,7 +23,10 @@ module Browser
   # @return [Capybara::Session] quit it
   def open(url)
     register
-    Capybara::Session.new(:raaf_chromium).tap { |session| session.config.app_host = url }
+    Capybara::Session.new(:raaf_chromium).tap do |session|
+      session.config.app_host = url
+      session.config.default_max_wait_time = PATIENCE
+    end
   end
 
   # What the page's console has said, for a failure.

@@ -4,15 +4,35 @@ class Element {
   constructor(document) {
     this.document = document
     this.children = []
+    this.parent = null
     this.className = ""
     this.own = ""
     this.attributes = new Map()
+    this.listeners = []
   }
 
   get id() { return this.attributes.get("id") ?? "" }
   set id(value) { this.attributes.set("id", value) }
+  setAttribute(name, value) { this.attributes.set(name, String(value)) }
+  getAttribute(name) { return this.attributes.get(name) ?? null }
   removeAttribute(name) { this.attributes.delete(name) }
-  appendChild(child) { this.children.push(child) }
+  appendChild(child) { this.#insert(child, this.children.length) }
+  after(child) { this.parent.#insert(child, this.parent.children.indexOf(this) + 1) }
+  remove() { this.parent.children.splice(this.parent.children.indexOf(this), 1) }
+  focus() { this.document.activeElement = this }
+  closest(selector) { return `#${this.id}` === selector ? this : this.parent?.closest(selector) ?? null }
+  addEventListener(_, listener) { this.listeners.push(listener) }
+  click() {
+    if (this.disabled) return
+    this.listeners.forEach((listener) => listener({ target: this }))
+    this.document.listeners.forEach((listener) => listener({ target: this }))
+  }
+
+  #insert(child, index) {
+    child.parent = this
+    this.children.splice(index, 0, child)
+  }
+
   get textContent() { return this.own + this.children.map((child) => child.textContent).join("") }
   set textContent(value) { this.own = value; this.children = [] }
 
@@ -28,27 +48,71 @@ class Element {
 
 export class Page {
   constructor() {
+    this.listeners = []
+    this.events = []
+    this.activeElement = null
     this.body = new Element(this)
-    this.container = this.createElement("div")
-    this.container.id = "chat-container"
-    this.body.appendChild(this.container)
+    this.container = this.add("chat-container")
+  }
+
+  add(id) {
+    const element = this.createElement("div")
+    element.id = id
+    this.body.appendChild(element)
+    return element
   }
 
   createElement() { return new Element(this) }
+  addEventListener(_, listener) { this.listeners.push(listener) }
+  dispatchEvent(event) { this.events.push(event) }
   querySelectorAll(selector) { return this.#all(this.body).filter((element) => `#${element.id}` === selector) }
   getElementById(id) { return this.querySelectorAll(`#${id}`)[0] ?? null }
   #all(element) { return [element, ...element.children.flatMap((child) => this.#all(child))] }
 
   // What a person sees: [class, text] of each element of the chat.
   get shown() { return this.container.children.map((element) => [element.className, element.textContent]) }
+  // How it is with each answer, as its element says.
+  get states() { return this.container.children.map((element) => element.getAttribute("data-raaf-state")).filter(Boolean) }
 }
 
-// Timers that go off when a test says so.
+// Timers that go off when a test says so: all at once, or those whose time has come.
 export class Timers {
-  constructor() { this.set = new Map() }
-  setTimeout = (job) => { const id = this.set.size + 1; this.set.set(id, job); return id }
+  constructor() {
+    this.set = new Map()
+    this.now = 0
+    this.count = 0
+  }
+
+  setTimeout = (job, delay = 0) => {
+    const id = (this.count += 1)
+    this.set.set(id, { job, at: this.now + delay })
+    return id
+  }
+
   clearTimeout = (id) => { this.set.delete(id) }
-  fire() { const jobs = [...this.set.values()]; this.set.clear(); jobs.forEach((job) => job()) }
+
+  fire() {
+    const jobs = [...this.set.values()]
+    this.set.clear()
+    jobs.forEach(({ job }) => job())
+  }
+
+  // In the order of their times, also those that are set meanwhile.
+  pass(time) {
+    const end = this.now + time
+    for (let next; (next = this.#nextUntil(end)); ) {
+      const [id, { job, at }] = next
+      this.set.delete(id)
+      this.now = at
+      job()
+    }
+    this.now = end
+  }
+
+  #nextUntil(end) {
+    const due = [...this.set].filter(([, { at }]) => at <= end)
+    return due.sort(([, one], [, other]) => one.at - other.at)[0]
+  }
 }
 
 // Action Cable's consumer, as far as the wrapper touches it.
@@ -59,7 +123,12 @@ class Subscription {
     Object.assign(this, mixin)
   }
 
-  perform(action, data) { this.performed.push([action, data]) }
+  perform(action, data) {
+    this.performed.push([action, data])
+    this.heard?.(action, data)
+  }
+
+  unsubscribe() { this.left = true }
 }
 
 export class Cable {

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "securerandom"
+require_relative "../carried"
 require_relative "../completion"
 
 module RAAF
@@ -26,6 +27,7 @@ module RAAF
           @content = content
           @completion = Completion.new
           @started = false
+          @carried = Carried.exactly
         end
 
         # Waits until it has been answered, well or not, and the last frame about it has been handed over.
@@ -77,6 +79,15 @@ module RAAF
         # @return [String] short: no word of it
         def inspect
           "#<#{self.class.name} #{id} #{status} of=#{participant.id.inspect}>"
+        end
+
+        # Its answer is begun where the one before has ended, but for the one who has said it.
+        #
+        # @yieldreturn [Object]
+        # @return [Object] what the block returned
+        # @api private
+        def within(&block)
+          @carried.within(&block)
         end
 
         # @return [void]

@@ -40,6 +40,16 @@ module RAAF
           @told ||= chunk&.terminal? || false
         end
 
+        # A frame more, about no chunk, which is the last.
+        #
+        # @return [void]
+        def end_here
+          @seq += 1
+          @delta = ""
+          @reset = false
+          @told = true
+        end
+
         # @return [Boolean] whether the text before the last frame holds no longer
         def reset?
           @reset

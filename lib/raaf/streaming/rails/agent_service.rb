@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require "securerandom"
+require_relative "departures"
+require_relative "user_input"
 
 module RAAF
   module Streaming
@@ -19,6 +21,18 @@ module RAAF
     #     end
     #   end
     class AgentService
+      # Who answers this user, for jobs: without a service, which would take over the answers that the user has left.
+      #
+      # @param user [#id]
+      # @param session_id [String]
+      # @return [Agent]
+      def self.agent_for(user, session_id: SecureRandom.uuid)
+        service = allocate
+        service.instance_variable_set(:@user, user)
+        service.instance_variable_set(:@session_id, session_id)
+        service.__send__(:build_agent)
+      end
+
       # @return [Object] the application's user
       attr_reader :user
       # @return [AsyncRunner] for a run of your own; one a service
@@ -45,18 +59,19 @@ module RAAF
       # @param context [Hash, nil] for instructions and tools
       # @yieldparam chunk [Chunk]
       # @return [Stream]
-      # @raise [ArgumentError] for a message or a context that is none, or a missing block
+      # @raise [ArgumentError] for a message or a context that is none or too large, or a missing block
       # @raise [Errors::Error] where nothing could be asked
       def stream_chat(message, context = {}, &block)
         raise ArgumentError, "stream_chat needs a block for the chunks" unless block
 
-        stream = runner.stream(check_message(message), context: context)
+        stream = runner.stream(check_message(message), context: check_context(context))
         @lock.synchronize { @streams = [*@streams.reject(&:finished?), stream] }
         stream.on(&block)
       end
 
       # The user is gone. Answers that are being written go on for {Configuration#disconnect_grace}, and are ended then
-      # unless the user has come back (to another AgentService in this process).
+      # unless the user has come back: to another AgentService in this process, or as a reader to a channel in another
+      # one ({ChannelActions}). Answers that jobs write are not ended by it.
       #
       # @return [void]
       def cleanup
@@ -78,12 +93,13 @@ module RAAF
         RAAF::Agent.new(name: "Assistant", instructions: "You are a helpful assistant.", model: "gpt-4o")
       end
 
-      # It may come from a browser, which shall not write the conversation's other roles.
+      # It may come from a browser.
       def check_message(message)
-        raise ArgumentError, "the message must be a text, not #{message.class}" unless message.is_a?(String)
-        raise ArgumentError, "the message is empty" if message.strip.empty?
+        UserInput.message(message)
+      end
 
-        message
+      def check_context(context)
+        UserInput.context(context)
       end
     end
   end

@@ -1,6 +1,8 @@
 # frozen_string_literal: true
 
 require_relative "../delivery"
+require_relative "../origin"
+require_relative "last_words"
 
 module RAAF
   module Streaming
@@ -20,8 +22,10 @@ module RAAF
     # - *A broadcast that fails* (Redis is away) fails no stream: it is counted and logged once a minute, and the
     #   browser fetches the frame.
     #
-    # What is not a Hash, a Hash that has a `raaf` of its own, and what is broadcast outside of a stream's block are
-    # sent as they are.
+    # A Hash that is broadcast outside of a stream's block while a request of a browser's is dealt with, such as the
+    # error of a question that came to no stream, gets `raaf: {request_id: "…"}`; what a job says there of an error is
+    # its stream's last frame ({LastWords}). All else is sent as it is: what is not a Hash, and a Hash that has a `raaf`
+    # of its own.
     module BroadcastStamp
       # Bytes of a message that PostgreSQL takes. Source: its documentation of NOTIFY, "must be … shorter than 8000
       # bytes".
@@ -57,6 +61,16 @@ module RAAF
           (postgresql? && config.replay_store) ? pointer_or_all(stamped) : stamped
         end
 
+        # @param message [Object] that is broadcast outside of a stream's block
+        # @return [Object] what is to be sent
+        # @api private
+        def of_request(message)
+          request_id = Origin.current&.request_id
+          return message if request_id.nil? || !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
+
+          message.merge(raaf: {request_id: request_id})
+        end
+
         # @param error [StandardError] of a broadcast
         # @return [void]
         # @api private
@@ -84,7 +98,7 @@ module RAAF
       # @param message [Object]
       # @return [void]
       def broadcast(message)
-        delivery = Delivery.current or return super
+        delivery = Delivery.current || LastWords.of(message) or return super(BroadcastStamp.of_request(message))
 
         begin
           super(BroadcastStamp.stamp(delivery, broadcasting, message))

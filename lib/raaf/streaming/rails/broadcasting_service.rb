@@ -20,7 +20,7 @@ module RAAF
       # @raise [ArgumentError, Errors::Error] where nothing could be asked
       def stream_chat(message, context = {})
         told = false
-        runner.run_and_stream(check_message(message), context: context) do |chunk|
+        runner.run_and_stream(check_message(message), context: check_context(context)) do |chunk|
           broadcast(chunk)
           told = chunk.error? && chunk.terminal?
           yield chunk if block_given?

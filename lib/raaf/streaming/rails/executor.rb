@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "request_context"
+
 module RAAF
   module Streaming
     # Rails' executor, as {Streaming.executor} wants it.
@@ -20,6 +22,13 @@ module RAAF
       # @return [Object] what the block returned
       def wrap(&block)
         @executor.wrap(source: SOURCE, &block)
+      end
+
+      # What Rails keeps for the request, or job, that the calling thread is about.
+      #
+      # @return [RequestContext]
+      def carry
+        RequestContext.take
       end
 
       # A thread that has code loaded and waits for another one that wants some: where a third waits for both, to

@@ -9,7 +9,8 @@ module RAAF
     #
     #     Stream 9b2f… gpt-4o (openai) complete: first token 412 ms, 19 + 42 tokens, 2310 ms
     #
-    # Tools stand in it at the level debug.
+    # Another attempt has a line, as has a circuit breaker that opens (a warning) or closes. Tools stand in it at the
+    # level debug.
     class LogSubscriber < ActiveSupport::LogSubscriber
       # @param event [ActiveSupport::Notifications::Event] stream.raaf
       # @return [void]
@@ -24,7 +25,26 @@ module RAAF
         debug { "  Tool #{payload[:tool_name]} #{ending(payload)}: #{milliseconds(payload[:duration])}" }
       end
 
-      # @return [#info, #debug]
+      # @param event [ActiveSupport::Notifications::Event] retry.raaf
+      # @return [void]
+      def retry(event)
+        payload = event.payload
+        info do
+          "  Stream #{payload[:stream_id]} #{attempt(payload)} in #{milliseconds(payload[:delay])}: " \
+            "#{payload[:reason]} of #{payload[:model]} (#{payload[:provider]})"
+        end
+      end
+
+      # @param event [ActiveSupport::Notifications::Event] circuit.raaf
+      # @return [void]
+      def circuit(event)
+        payload = event.payload
+        line = "  Circuit breaker #{[payload[:name], payload[:from]].compact.join(" ")} -> #{payload[:to]} " \
+               "(#{payload[:reason]})"
+        (payload[:to] == :open) ? warn { line } : info { line }
+      end
+
+      # @return [#info, #debug, #warn]
       def logger
         Streaming.logger
       end
@@ -33,6 +53,12 @@ module RAAF
 
       def who(payload)
         "#{payload[:stream_id]} #{payload[:model]} (#{payload[:provider]})"
+      end
+
+      def attempt(payload)
+        how = {continue: "goes on by another attempt", reset: "begins anew"}.fetch(payload[:mode], "is asked again")
+        same = payload.values_at(:provider, :model) == payload.values_at(:next_provider, :next_model)
+        same ? how : "#{how} with #{payload[:next_model]} (#{payload[:next_provider]})"
       end
 
       def ending(payload)

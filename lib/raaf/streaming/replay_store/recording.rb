@@ -145,6 +145,7 @@ module RAAF
 
           @live = live # for who hands it back
           origin.note(self)
+          live.cancel if @store.cancelled?(id) # at once: the watch may say so a little later
         end
 
         def keys

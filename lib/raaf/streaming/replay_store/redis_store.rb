@@ -185,6 +185,11 @@ module RAAF
           @watcher.delete(watch)
         end
 
+        # (see ReplayStore#memberships)
+        def memberships
+          Memberships::RedisStore.new(@redis)
+        end
+
         # (see ReplayStore#flush)
         def flush(seconds = 1)
           @writer.flush(seconds)

@@ -30,10 +30,12 @@ module RAAF
         end
 
         # @param past [Past] what was delivered before there was a callback
-        def initialize(past)
+        # @param observers [Array<#call>] get every chunk before callbacks do, once
+        def initialize(past, observers = [])
           @active = [].freeze # pairs of [types or nil, block]
           @late = Queue.new
           @past = past
+          @observers = observers
         end
 
         # @param types [Array<Symbol>]
@@ -64,6 +66,7 @@ module RAAF
         # @param chunk [Chunk]
         # @return [void]
         def keep(chunk)
+          @observers.each { |observer| observer.call(chunk) }
           @past.add(chunk)
         end
 

@@ -14,7 +14,7 @@ module RAAF
         # @return [Script]
         # @raise [ArgumentError] for an unknown option or one of the wrong form
         def self.build(**options, &block)
-          return Scripts::Block.new(**options, &block) if block
+          return ((block.arity == 1) ? Scripts::Choice : Scripts::Block).new(**options, &block) if block
           return Scripts::Demo.new(**options.except(:demo)) if options[:demo]
           return Scripts::Raw.new(**options) if options.key?(:raw)
           return Scripts::Bytes.new(**options) if options.key?(:bytes)

@@ -235,4 +235,19 @@ RSpec.describe RAAF::Testing::ModelServer, "scripts" do
       expect(server.errors.first.message).to match(/outside/)
     end
   end
+
+  describe "of a block that chooses" do
+    it "answers by what the block gives for the request" do
+      server.default_script { |request| {deltas: [request.json[:model]], repeat: false} }
+
+      expect(%w[a b].map { |model| deltas(post(server, body: {model: model}).body)[1] })
+        .to eq([{content: "a"}, {content: "b"}])
+    end
+
+    it "says what is wrong with what the block gives" do
+      expect { answer { |_request| :nothing } }.to raise_error(EOFError)
+      expect { answer { |_request| {deltas: [], no_such: 1} } }.to raise_error(EOFError)
+      expect(server.errors.map(&:message)).to match([/Symbol, not the Hash/, /no_such/])
+    end
+  end
 end

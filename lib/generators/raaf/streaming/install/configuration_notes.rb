@@ -9,7 +9,9 @@ module RAAF
       # @api private
       module ConfigurationNotes
         SOURCE = File.expand_path("../../../../raaf/streaming/configuration.rb", __dir__)
-        ATTRIBUTE = /^ *# @!attribute (\w+)\n((?: *#   .*\n)+)/
+        ATTRIBUTE = /^ *# @!attribute (\w+)\n((?: *#(?:   .*)?\n)+)/
+        # YARD's links: of a setting the name is left, of anything else what it is called, or the title.
+        LINK = /\{(?:(?:Configuration)?#)?([\w:#.?!]+)(?:\s+([^}]+))?\}/
         WIDTH = 100
 
         # What the guide's initializer sets: text goes to browsers, where larger pieces are cheaper.
@@ -25,7 +27,7 @@ module RAAF
 
         # Without YARD's marks: the types in brackets, links, backticks.
         def lines(note)
-          text = note.gsub(/^ *# */, "").tr("\n", " ").delete("`").gsub(/\{(?:\S+#)?([\w:]+)\}/, '\1').strip
+          text = note.gsub(/^ *# */, "").tr("\n", " ").delete("`").gsub(LINK) { $2 || $1 }.strip
           text = text.sub(/\A@return \[(.*?)\] /, "")
           text[0] = text[0].upcase
           text.scan(/\S.{0,#{WIDTH}}(?=\s|$)|\S+/o)

@@ -1,8 +1,11 @@
 # frozen_string_literal: true
 
 require "rails/generators/base"
+require_relative "cable_notes"
 require_relative "configuration_notes"
 require_relative "javascript"
+require_relative "jobs"
+require_relative "owned_files"
 
 module RAAF
   module Streaming
@@ -12,8 +15,10 @@ module RAAF
       # again; `rails destroy raaf:streaming:install` takes back what it did.
       #
       # Of files that are there already only what is missing is added, and a class of the application's own is never
-      # replaced.
+      # replaced (see {OwnedFiles}).
       class InstallGenerator < ::Rails::Generators::Base
+        include OwnedFiles
+
         # Thor would read RAAF as R_A_A_F.
         namespace "raaf:streaming:install"
         source_root File.expand_path("templates", __dir__)
@@ -24,14 +29,20 @@ module RAAF
         class_option :safe_user, type: :boolean, default: false,
           desc: "Lets User#as_json show id and name only, since broadcasts carry users as JSON"
 
-        # The first line of files that are wholly ours, by which destroy knows them where Rails makes some too.
-        MARK = "# Made by raaf:streaming:install."
+        # The first line of Ruby files that are wholly ours.
+        MARK = "# #{SIGNATURE}"
 
         # What a connection gets.
         INCLUDED = <<-RUBY
     # Finds the user as Devise, Rails' own authentication or session[:user_id] knows them, and turns strangers away. If
     # you know yours otherwise, define a private method find_user: see RAAF::Streaming::UserConnection.
     include RAAF::Streaming::UserConnection
+        RUBY
+
+        # What a channel gets.
+        INCLUDED_IN_CHANNEL = <<-RUBY
+    # Makes answers resumable and stoppable, in every channel: see RAAF::Streaming::ChannelActions.
+    include RAAF::Streaming::ChannelActions
         RUBY
 
         # What the model User gets, where it is asked for.
@@ -47,14 +58,22 @@ module RAAF
         #
         # @return [void]
         def create_initializer
-          template "initializer.rb.tt", "config/initializers/raaf_streaming.rb"
+          path = "config/initializers/raaf_streaming.rb"
+          unmentioned = unmentioned_settings(path)
+          rewritten = own_file("initializer.rb.tt", path) && options[:force]
+          return if unmentioned.empty? || rewritten
+
+          left "#{path} is kept as it is, and says nothing of #{unmentioned.join(", ")}"
         end
 
         # The class that the guide's channel inherits from.
         #
         # @return [void]
         def create_channel
-          own_file "application_cable_channel.rb.tt", "app/channels/application_cable/channel.rb"
+          path = "app/channels/application_cable/channel.rb"
+          return own_file("application_cable_channel.rb.tt", path) if ours_or_absent?(path)
+
+          include_into path, "Channel", INCLUDED_IN_CHANNEL
         end
 
         # Who is at the other end.
@@ -62,21 +81,33 @@ module RAAF
         # @return [void]
         def create_connection
           path = "app/channels/application_cable/connection.rb"
-          return own_file("application_cable_connection.rb.tt", path) if ours_or_absent?(path)
-          if read(path).include?("identified_by")
-            return left("#{path} finds its user itself; the guide's channel needs current_user")
-          end
+          return if own_file("application_cable_connection.rb.tt", path)
 
-          inject_into_class path, "Connection", INCLUDED
+          content = read(path)
+          return include_into(path, "Connection", INCLUDED) if content.include?(INCLUDED.lines.last.strip) ||
+            !content.include?("identified_by")
+
+          known = content.match?(/identified_by\b.*:current_user\b/)
+          left "#{path} finds its user itself; the guide's channel needs current_user" unless known
         end
 
         # Who answers.
         #
         # @return [void]
         def create_services
-          template "agent_service.rb.tt", "app/services/agent_service.rb", skip: true
-          template "streaming_agent_service.rb.tt", "app/services/streaming_agent_service.rb", skip: true
-          left "app/services/agent_service.rb says who answers: instructions, model, tools"
+          own_file "streaming_agent_service.rb.tt", "app/services/streaming_agent_service.rb"
+          if own_file("agent_service.rb.tt", "app/services/agent_service.rb")
+            left "app/services/agent_service.rb says who answers: instructions, model, tools"
+          else
+            left "app/services/agent_service.rb is yours: have it inherit from RAAF::Streaming::AgentService"
+          end
+        end
+
+        # What jobs inherit, and who takes them.
+        #
+        # @return [void]
+        def create_jobs
+          Jobs.new(self).install
         end
 
         # consumer.js, and how the browser finds it.
@@ -84,17 +115,18 @@ module RAAF
         # @return [void]
         def create_javascript
           javascript.install
-          javascript.left.each { |what| left(what) }
         end
 
         # A page for the guide's streaming_chat.js.
         #
         # @return [void]
         def create_page
-          return unless options[:page]
+          return unless options[:page] || behavior == :revoke
 
-          template "streaming_chat_controller.rb.tt", "app/controllers/streaming_chat_controller.rb", skip: true
-          template "show.html.erb.tt", "app/views/streaming_chat/show.html.erb", skip: true
+          own_file "streaming_chat_controller.rb.tt", "app/controllers/streaming_chat_controller.rb"
+          own_file "show.html.erb.tt", "app/views/streaming_chat/show.html.erb"
+          return left("/chat is yours: give streaming_chat#show another route") if behavior == :invoke && chat_is_taken?
+
           route 'get "chat", to: "streaming_chat#show"'
         end
 
@@ -109,22 +141,31 @@ module RAAF
           route 'mount ActionCable.server, at: "/cable"'
         end
 
+        # How the frames get from process to process.
+        #
+        # @return [void]
+        def look_at_cable
+          CableNotes.all.each { |note| left(note) } if cable? && behavior == :invoke
+        end
+
         # What others may see of a user.
         #
         # @return [void]
         def create_safe_user
-          return unless options[:safe_user]
+          path = "app/models/user.rb"
+          return unless (behavior == :revoke) ? read(path).include?(SAFE_USER) : options[:safe_user]
+          return left("#{path} is not there, so nothing limits what its as_json shows") if read(path).empty?
 
-          inject_into_class "app/models/user.rb", "User", SAFE_USER
+          inject_into_class path, "User", SAFE_USER
         end
 
         # What is left to do; or what is left to take away.
         #
         # @return [void]
         def finish
-          return remove_empty_folders if behavior == :revoke
+          return remove_our_folders if behavior == :revoke
 
-          left "paste the guide's app/channels/agent_channel.rb and app/javascript/streaming_chat.js"
+          left "paste the guide's app/channels/agent_channel.rb and #{javascript.folder}/streaming_chat.js"
           left "a key for the provider, such as OPENAI_API_KEY, in the server's environment"
           say "\nLeft for you:"
           @left.each { |what| say "  - #{what}" }
@@ -132,40 +173,45 @@ module RAAF
 
         private
 
-        def left(what)
-          (@left ||= []) << what
-        end
-
         def javascript
           @javascript ||= JavaScript.of(self)
         end
 
-        def own_file(source, path)
-          return unless ours_or_absent?(path)
-
-          template source, path
-        end
-
-        def ours_or_absent?(path)
+        # Settings that a file which is there already does not mention: those of a newer version, as a rule.
+        def unmentioned_settings(path)
           content = read(path)
-          content.empty? || content.start_with?(MARK)
+          return [] if content.empty?
+
+          Configuration.keys.reject { |name| content.match?(/\bconfig\.#{name}\b/) }
         end
 
-        # @return [String] "" for a file that is not there
-        def read(path)
-          file = File.join(destination_root, path)
-          File.file?(file) ? File.read(file) : ""
+        # Where it is not included yet, into a class of Action Cable's, which may be written with its module's name.
+        def include_into(path, name, lines)
+          content = read(path)
+          return if behavior == :invoke && content.include?(lines.lines.last.strip)
+
+          whole = "ApplicationCable::#{name}"
+          return inject_into_class(path, whole, lines.gsub(/^  /, "")) if content.include?("class #{whole}")
+
+          inject_into_class path, name, lines
+        end
+
+        # Whether the application has something else there. A route for all paths does not count: it stands last.
+        def chat_is_taken?
+          ::Rails.application.try(:reload_routes_unless_loaded) # newer Rails load them late
+          ::Rails.application.routes.routes.any? do |route|
+            route.path.spec.to_s.start_with?("/chat(", "/chat/:") && route.verb.match?(/\A(?:GET)?\z/) &&
+              route.defaults[:controller] != "streaming_chat"
+          end
         end
 
         def cable?
           defined?(::ActionCable::Engine)
         end
 
-        def remove_empty_folders
-          %w[app/services app/views/streaming_chat app/channels/application_cable app/channels].each do |folder|
-            path = File.join(destination_root, folder)
-            Dir.rmdir(path) if Dir.exist?(path) && Dir.empty?(path)
-          end
+        def remove_our_folders
+          remove_empty_folders("app/services", "app/jobs", "app/views/streaming_chat",
+            "app/channels/application_cable", "app/channels")
         end
       end
     end

@@ -1,45 +1,74 @@
 # frozen_string_literal: true
 
+require_relative "consumer"
+require_relative "modules"
+require_relative "package"
+
 module RAAF
   module Streaming
     module Generators
       module JavaScript
-        # A bundler (esbuild, Vite and the like), or none that we know. This version sets up none of them, and says so.
+        # jsbundling-rails: esbuild, which is set up whole, or another bundler, of which it is said what is left.
+        #
+        # The modules of this gem are copied into the application, because they are on no registry of npm's, and a path
+        # to the gem would be one of this machine. Action Cable's own come by npm.
         #
         # @api private
         class Bundled
-          FOLDER = File.expand_path("../../../../../../app/javascript/raaf_streaming", __dir__)
-          NAMES = {"vite.config.ts" => "Vite", "vite.config.js" => "Vite", "vite.config.mts" => "Vite",
-                   "esbuild.config.js" => "esbuild", "esbuild.config.mjs" => "esbuild"}.freeze
+          include Consumer
 
-          # @return [true]
-          def self.here?(_root)
-            true
+          # What jsbundling-rails has esbuild begin with: every file in the folder itself, so streaming_chat.js too.
+          ENTRIES = "app/javascript/*.*"
+
+          # @return [Boolean]
+          def self.here?(root)
+            File.file?(File.join(root, Package::FILE))
           end
 
           # @param generator [InstallGenerator]
           def initialize(generator)
-            @root = generator.destination_root
+            @generator = generator
+            @package = Package.new(generator, consumer)
           end
 
+          # @return [String]
+          def folder
+            "app/javascript"
+          end
+
+          # @return [String] what consumer.js imports
+          def modules
+            "./#{Modules::NAME}/index"
+          end
+
+          # @return [String]
+          def tag
+            %(javascript_include_tag "streaming_chat", type: "module")
+          end
+
+          # @return [String, nil] what consumer.js says of itself
+          def note
+            @package.note
+          end
+
+          # The package goes first: whether it is ours to take back is said in consumer.js.
+          #
           # @return [void]
           def install
-          end
-
-          # @return [Array<String>]
-          def left
-            ["#{name}: this version sets up importmap-rails only. Have your bundler find \"raaf_streaming\" and " \
-             "\"raaf_streaming/…\" in #{FOLDER}, and make consumer.js of streamingConsumer(createConsumer())"]
+            @package.change if @generator.ours_or_absent?(consumer)
+            change_consumer
+            Modules.new(@generator, folder).change
+            enter
           end
 
           private
 
-          # What is in the scripts of package.json, where no file says it.
-          def name
-            found = NAMES.find { |file, _| File.file?(File.join(@root, file)) }&.last
-            package = File.join(@root, "package.json")
-            found ||= "esbuild" if File.file?(package) && File.read(package).include?("esbuild")
-            found || "No importmap was found"
+          # Has the bundler make a file of streaming_chat.js.
+          def enter
+            return if @generator.read(Package::FILE).include?(ENTRIES)
+
+            @generator.left("have your bundler make a file of #{folder}/streaming_chat.js, an entry point: the page " \
+                            "loads it by #{tag}")
           end
         end
       end

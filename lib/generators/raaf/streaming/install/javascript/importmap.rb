@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "consumer"
+
 module RAAF
   module Streaming
     module Generators
@@ -8,6 +10,8 @@ module RAAF
         #
         # @api private
         class Importmap
+          include Consumer
+
           FILE = "config/importmap.rb"
           # In the guide's streaming_chat.js, "./consumer" is looked up beside that file: as /assets/consumer.
           PINS = <<~RUBY
@@ -31,23 +35,37 @@ module RAAF
             @generator = generator
           end
 
-          # @return [void]
-          def install
-            @generator.template "consumer.js.tt", "app/javascript/consumer.js", skip: true
-            @generator.append_to_file FILE, PINS
-            @generator.append_to_file FILE, CABLE unless pinned_already?
+          # @return [String]
+          def folder
+            "app/javascript"
           end
 
-          # @return [Array<String>] what the reader has to do
-          def left
-            []
+          # @return [String] what consumer.js imports
+          def modules
+            "raaf_streaming"
+          end
+
+          # @return [String]
+          def tag
+            %(javascript_import_module_tag "streaming_chat")
+          end
+
+          # @return [nil] what consumer.js says of itself
+          def note
+          end
+
+          # @return [void]
+          def install
+            change_consumer
+            @generator.append_to_file FILE, PINS
+            @generator.append_to_file FILE, CABLE unless pinned_already?
           end
 
           private
 
           # By the application, that is: a line of ours is taken back by destroy.
           def pinned_already?
-            lines = File.readlines(File.join(@generator.destination_root, FILE)).grep(PINNED)
+            lines = @generator.read(FILE).lines.grep(PINNED)
             lines.any? && !lines.include?(CABLE)
           end
         end

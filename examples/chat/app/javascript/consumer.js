@@ -1,0 +1,4 @@
+import { createConsumer } from "@rails/actioncable"
+import { streamingConsumer } from "raaf_streaming"
+
+export default streamingConsumer(createConsumer())

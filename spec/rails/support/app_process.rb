@@ -1,0 +1,102 @@
+# frozen_string_literal: true
+
+require_relative "rails_app"
+
+# A process of an application's that goes on until it is stopped. Subclasses say which, and how one sees that it is
+# ready.
+class AppProcess
+  # Seconds that it may take to start, and to end.
+  LIMIT = ENV["RAAF_SLOW"] ? 180 : 60
+
+  # @return [RailsApp]
+  attr_reader :app
+  # @return [Integer, nil]
+  attr_reader :pid
+
+  # @param app [RailsApp]
+  # @param env [Hash{String=>String}] what the process gets besides, such as the model server's address
+  def initialize(app, env: {})
+    @app = app
+    @env = env
+    start
+  end
+
+  # Starts it, again where it was stopped, and waits until it is ready. It leads a process group of its own.
+  #
+  # @return [void]
+  def start
+    @pid = Process.spawn(app.environment(@env), *command, chdir: app.root, unsetenv_others: true, pgroup: true,
+      in: File::NULL, out: [log, "a"], err: %i[child out])
+    wait_until_ready
+  rescue
+    stop(:KILL)
+    raise
+  end
+
+  # @param signal [Symbol] :KILL for a crash, of its children too
+  # @return [void]
+  def stop(signal = :TERM)
+    return unless pid
+
+    send_signal(signal)
+    unless ended?
+      send_signal(:KILL)
+      Process.wait(pid)
+    end
+    @pid = nil
+  end
+
+  # @param signal [Symbol] sent, and not waited for
+  # @return [void]
+  def send_signal(signal)
+    Process.kill(signal, (signal == :KILL) ? -pid : pid)
+  end
+
+  # @return [Boolean] whether it has ended by itself, or of a signal
+  def ended?
+    deadline = now + LIMIT
+    sleep 0.02 until (ended = Process.wait(pid, Process::WNOHANG)) || now > deadline
+    ended ? true : false
+  end
+
+  # @return [String] what it wrote, and Rails' log
+  def logs
+    [log, app.path("log", "development.log")].select { |file| File.file?(file) }
+      .map { |file| "== #{File.basename(file)}\n#{last_lines(file)}" }.join("\n")
+  end
+
+  # @param pattern [Regexp] of a line
+  # @raise [RailsApp::Failed] where none comes
+  # @return [void]
+  def wait_for_log(pattern)
+    wait_until("no line like #{pattern.inspect} in the log") { logs.match?(pattern) }
+  end
+
+  private
+
+  # Frames are long, and many.
+  def last_lines(file)
+    File.readlines(file, chomp: true).last(120).map { |line| line.scrub[0, 300] }.join("\n")
+  end
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+
+  def wait_until_ready
+    wait_until("#{command.join(" ")} does not get ready") do
+      raise RailsApp::Failed, "#{command.join(" ")} ended at once:\n#{logs}" if Process.wait(pid, Process::WNOHANG)
+
+      ready?
+    end
+  end
+
+  def wait_until(complaint)
+    deadline = now + LIMIT
+    until yield
+      raise RailsApp::Failed, "#{complaint}:\n#{logs}" if now > deadline
+
+      sleep 0.05
+    end
+  end
+end
