@@ -4,6 +4,7 @@
 # guide, served by Puma, in Chromium, on Action Cable's async adapter.
 RSpec.describe "The guide's channel and page" do
   include_context "with the guide's application"
+  include_examples "the guide's page"
 
   it "is byte for byte the guide's" do
     %w[app/channels/agent_channel.rb app/javascript/streaming_chat.js].each do |path|
@@ -15,22 +16,6 @@ RSpec.describe "The guide's channel and page" do
       fetch(JSON.parse(address).imports.streaming_chat).then(r => r.text()).then(arguments[0])
     JS
     expect(script).to eq(Guide.file("app/javascript/streaming_chat.js"))
-  end
-
-  it "shows two answers in a row, each whole and in its own element" do
-    model.script(deltas: words(120), delay: 0.005)
-    model.script(deltas: %w[Good bye .])
-    page = open_chat
-    ask(page, "One?")
-    page.assert_selector("#chat-container .agent-response.complete", count: 1)
-    ask(page, "Two?")
-    page.assert_selector("#chat-container .agent-response.complete", count: 2)
-
-    whole = words(120).join.strip
-    expect(shown(page)).to eq([["agent-response complete", whole], ["agent-response complete", "Goodbye."]])
-    expect(page).to have_no_selector("#current-response")
-    # The conversation went on.
-    expect(model.requests.last.json[:messages].map { |message| message[:role] }).to eq(%w[system user assistant user])
   end
 
   it "shows the answer while it is written" do
@@ -51,28 +36,17 @@ RSpec.describe "The guide's channel and page" do
     written << true
   end
 
-  it "shows that a tool is used, and the answer that comes of it" do
-    model.script(tool_calls: [{name: "weather", id: "call_1", arguments: {city: "Rome"}}])
-    model.script(deltas: ["It is blue."])
+  it "goes on with the conversation" do
+    model.script(deltas: ["Rome."])
+    model.script(deltas: ["Blue."])
     page = open_chat
-    ask(page, "Rome?")
-    page.assert_selector(".agent-response.complete", text: "It is blue.")
+    ask(page, "Where?")
+    page.assert_selector(".agent-response.complete", text: "Rome.")
+    ask(page, "And the sky?")
+    page.assert_selector(".agent-response.complete", text: "Blue.")
 
-    expect(shown(page)).to eq([["agent-response complete", "It is blue."], ["tool-indicator", "🔧 Using weather..."]])
-    expect(model.requests.last.json[:messages].last)
-      .to include(role: "tool", content: "blue over Rome, asked by User 1")
-  end
-
-  it "shows an error once, and answers the next question" do
-    model.script(status: 401, body: {error: {message: "Incorrect API key provided"}})
-    model.script(deltas: ["Here I am."])
-    page = open_chat
-    ask(page, "One?")
-    page.assert_selector(".agent-error", text: "Incorrect API key provided")
-    ask(page, "Two?")
-    page.assert_selector(".agent-response.complete", text: "Here I am.")
-
-    expect(shown(page).map(&:first)).to eq(["agent-response error", "agent-error", "agent-response complete"])
+    expect(model.requests.last.json[:messages].drop(1).map { |message| message.values_at(:role, :content) })
+      .to eq([%w[user Where?], %w[assistant Rome.], ["user", "And the sky?"]])
   end
 
   it "shows an error in the middle of an answer, below what had come" do
@@ -95,7 +69,7 @@ RSpec.describe "The guide's channel and page" do
   it "keeps the answers of two users apart" do
     model.script(deltas: ["For the first."])
     model.script(deltas: ["For the second."])
-    first, second = open_chat(1), open_chat(2)
+    first, second = open_chat, open_chat(somebody + 1)
     ask(first, "One?")
     first.assert_selector(".agent-response.complete", text: "For the first.")
     ask(second, "Two?")
@@ -109,5 +83,14 @@ RSpec.describe "The guide's channel and page" do
     page.visit("/chat")
     page.assert_selector("#send-button")
     server.wait_for_log(/An unauthorized connection attempt was rejected/)
+  end
+end
+
+RSpec.describe "The guide's channel and page, with another adapter of Action Cable's" do
+  {redis: false, solid_cable: true, postgresql: true}.each do |cable, deep|
+    context "which is #{cable}" do
+      include_context "with the guide's application", cable: cable
+      include_examples "the guide's page", deep: deep
+    end
   end
 end

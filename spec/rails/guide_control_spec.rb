@@ -101,26 +101,4 @@ RSpec.describe "The generated page, in the browser" do
     expect(pages.map { |page| shown(page) }).to eq([[["agent-response stopped", "Half of it."]]] * 2)
     expect(pages.map { |page| states(page) }).to eq([["stopped"]] * 2)
   end
-
-  it "goes on with an answer when it is loaded anew in the middle of it" do
-    written = Queue.new
-    model.script do |_, response|
-      response.start(200, "content-type" => "text/event-stream")
-      response.event({choices: [{index: 0, delta: {content: "Half of it, "}}]})
-      written.pop
-      response.event({choices: [{index: 0, delta: {content: "and the rest."}, finish_reason: "stop"}]})
-      response.event("[DONE]")
-    end
-    page = open_chat
-    ask(page, "One?")
-    page.assert_selector(".agent-response.streaming", text: "Half of it,")
-    page.refresh
-    page.assert_selector(".agent-response.streaming", text: "Half of it,")
-    written << true
-    page.assert_selector(".agent-response.complete", text: "Half of it, and the rest.")
-
-    expect(shown(page)).to eq([["agent-response complete", "Half of it, and the rest."]])
-  ensure
-    written << true
-  end
 end

@@ -27,13 +27,7 @@ RSpec.shared_examples "a gap in the connection" do |cable|
 
   # Action Cable itself tries again after some seconds only.
   def cut(page, seconds)
-    page.evaluate_async_script(<<~JS)
-      const done = arguments[0]
-      import("/assets/consumer").then(({default: consumer}) => {
-        window.connection = consumer.connection
-        done()
-      })
-    JS
+    wait_for_subscription(page)
     expect(proxy.cut(seconds)).to be_positive
     page.execute_script("setTimeout(() => connection.open(), arguments[0])", seconds * 1000)
   end

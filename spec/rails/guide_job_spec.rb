@@ -8,47 +8,10 @@ RSpec.shared_examples "the guide's job" do
       expect(File.read(Guide::PATH)).to include(server.app.read(path))
     end
   end
-
-  it "shows two answers in a row, each whole and in its own element" do
-    model.script(deltas: words(120), delay: 0.005)
-    model.script(deltas: %w[Good bye .])
-    page = open_chat
-    ask(page, "One?")
-    page.assert_selector("#chat-container .agent-response.complete", count: 1)
-    ask(page, "Two, and hurry?")
-    page.assert_selector("#chat-container .agent-response.complete", count: 2)
-
-    expect(shown(page)).to eq([["agent-response complete", words(120).join.strip],
-      ["agent-response complete", "Goodbye."]])
-  end
-
-  it "shows that a tool is used, and the answer that comes of it" do
-    model.script(tool_calls: [{name: "weather", id: "call_1", arguments: {city: "Rome"}}])
-    model.script(deltas: ["It is blue."])
-    page = open_chat
-    ask(page, "Rome?")
-    page.assert_selector(".agent-response.complete", text: "It is blue.")
-
-    expect(shown(page)).to eq([["agent-response complete", "It is blue."], ["tool-indicator", "🔧 Using weather..."]])
-    expect(model.requests.last.json[:messages].last)
-      .to include(role: "tool", content: "blue over Rome, asked by User 1")
-  end
-
-  it "shows an error once, though the job broadcasts it twice, and answers the next question" do
-    model.script(status: 401, body: {error: {message: "Incorrect API key provided"}})
-    model.script(deltas: ["Here I am."])
-    page = open_chat
-    ask(page, "One?")
-    page.assert_selector(".agent-error", text: "Incorrect API key provided")
-    ask(page, "Two?")
-    page.assert_selector(".agent-response.complete", text: "Here I am.")
-
-    expect(shown(page).map(&:first)).to eq(["agent-response error", "agent-error", "agent-response complete"])
-  end
 end
 
 # What a page cannot tell apart.
-RSpec.shared_examples "jobs of a reader's own ways" do
+RSpec.shared_examples "jobs of a reader's own ways" do |deep: false|
   def told(client, type = nil)
     client.messages.map(&:data).select { |data| type.nil? || data[:type] == type }
   end
@@ -58,10 +21,11 @@ RSpec.shared_examples "jobs of a reader's own ways" do
     client.wait_until { |messages| messages.map(&:data).find { |data| data.dig(:raaf, :terminal) } }
   end
 
-  it "acknowledges a question before any worker has it, by the id that the job's stream then has" do
+  it "acknowledges a question before any worker has it, by the id that the job's stream then has",
+    deep: deep do
     %w[high normal low].each do |priority|
       model.script(deltas: ["Answer."])
-      client = CableClient.new(server.url, channel: "AskChannel")
+      client = CableClient.new(server.url, user: somebody, channel: "AskChannel")
       request = SecureRandom.uuid
       client.perform("ask", message: "Hi", priority: priority, raaf: {request_id: request})
       frame = last_frame(client)
@@ -74,11 +38,11 @@ RSpec.shared_examples "jobs of a reader's own ways" do
     end
   end
 
-  it "answers by HTTP at once, where a controller enqueues the job" do
+  it "answers by HTTP at once, where a controller enqueues the job", deep: deep do
     model.script(deltas: ["Answer."])
-    client = CableClient.new(server.url, channel: "AskChannel")
+    client = CableClient.new(server.url, user: somebody, channel: "AskChannel")
     uri = URI.join(server.url, "/asks")
-    cookie = Net::HTTP.get_response(URI.join(uri, "/sign_in/1"))["set-cookie"][/\A[^;]+/]
+    cookie = Net::HTTP.get_response(URI.join(uri, "/sign_in/#{somebody}"))["set-cookie"][/\A[^;]+/]
     answer = Net::HTTP.post(uri, "message=Hi", "Cookie" => cookie)
     session = JSON.parse(answer.body)["session_id"]
 
@@ -89,22 +53,25 @@ RSpec.shared_examples "jobs of a reader's own ways" do
   end
 end
 
+# The async adapter of Action Cable's is there for one process only: with it, the web process performs the jobs.
 RSpec.describe "The guide's job" do
-  context "on the async adapters" do
-    include_context "with the guide's application", jobs: :async
-    include_examples "the guide's job"
-    include_examples "jobs of a reader's own ways"
+  few = {[:async, :async] => false, [:redis, :sidekiq] => false, [:solid_cable, :solid_queue] => true}
+  deep = [[:redis, :async], [:redis, :solid_queue], [:solid_cable, :async], [:solid_cable, :sidekiq]]
+
+  few.each do |(cable, jobs), most_is_deep|
+    context "performed by #{jobs}, with #{cable} under Action Cable" do
+      include_context "with the guide's application", cable: cable, jobs: jobs
+      include_examples "the guide's job"
+      include_examples "the guide's page", deep: most_is_deep
+      include_examples "jobs of a reader's own ways", deep: most_is_deep
+    end
   end
 
-  context "on Sidekiq, with Redis under Action Cable" do
-    include_context "with the guide's application", cable: :redis, jobs: :sidekiq
-    include_examples "the guide's job"
-    include_examples "jobs of a reader's own ways"
-  end
-
-  context "on Solid Queue and Solid Cable" do
-    include_context "with the guide's application", cable: :solid_cable, jobs: :solid_queue
-    include_examples "the guide's job"
-    include_examples "jobs of a reader's own ways"
+  deep.each do |cable, jobs|
+    context "performed by #{jobs}, with #{cable} under Action Cable", deep: true do
+      include_context "with the guide's application", cable: cable, jobs: jobs
+      include_examples "the guide's page", deep: true
+      include_examples "jobs of a reader's own ways", deep: true
+    end
   end
 end

@@ -13,7 +13,12 @@ require_relative "support/browser"
 require_relative "support/cable_client"
 require_relative "support/driven_app"
 require_relative "support/job_worker"
+require_relative "support/guide_page"
 require_relative "support/proxy"
+require_relative "support/running_app"
 
 # What takes long is run by `bin/test --deep`.
-RSpec.configure { |config| config.filter_run_excluding(deep: true) unless ENV["RAAF_DEEP"] }
+RSpec.configure do |config|
+  config.filter_run_excluding(deep: true) unless ENV["RAAF_DEEP"]
+  config.after(:suite) { RunningApp.stop_shared }
+end

@@ -24,8 +24,10 @@ module AppBuilder
   NEW = %w[--skip-bundle --skip-git --skip-test --skip-bootsnap --skip-jbuilder --skip-brakeman --skip-rubocop
     --skip-action-mailbox --skip-action-text --skip-active-storage --skip-action-mailer --skip-kamal --skip-ci
     --skip-docker --asset-pipeline=propshaft --database=sqlite3].freeze
-  # What the guide's reader pastes, for the channel and for its examples of specs.
-  PASTED = %w[app/channels/agent_channel.rb app/javascript/streaming_chat.js spec/support/streaming_helpers.rb
+  # What the guide's reader pastes. The initializer takes the place of the generated one.
+  PASTED = %w[app/channels/agent_channel.rb app/javascript/streaming_chat.js config/initializers/raaf_streaming.rb
+    app/services/agent_orchestrator.rb app/services/collaborative_agent_service.rb
+    app/services/streaming_analytics_service.rb spec/support/streaming_helpers.rb
     spec/services/streaming_agent_service_spec.rb].freeze
   # Where what streams send is kept in the database, too.
   CABLES_IN_DATABASE = %i[solid_cable postgresql].freeze
@@ -131,14 +133,11 @@ module AppBuilder
     app.rails("generate", "model", "User", "name:string", "tier:string", "preferences:text", "password_digest:string")
     app.rails("generate", "rspec:install")
     FileUtils.cp_r("#{FILES}/app/.", app.root)
-    paste(app, PASTED)
+    route(app, 'get "sign_in/:id" => "sessions#create"')
+    make_services(app) if Guide.here?
     make_jobs(app) if jobs
     app.replace("spec/rails_helper.rb", "# Rails.root.glob('spec/support", "Rails.root.glob('spec/support")
     app.write(".rspec", "--require rails_helper\n")
-    app.replace("config/initializers/raaf_streaming.rb", "config.chunk_buffer_size = 50",
-      "config.chunk_buffer_size = Integer(ENV.fetch(\"CHUNK_BUFFER_SIZE\", \"50\"))")
-    app.replace("config/routes.rb", "Rails.application.routes.draw do\n",
-      "Rails.application.routes.draw do\n  get \"sign_in/:id\" => \"sessions#create\"\n")
     app.rails("generate", "raaf:streaming:store") if CABLES_IN_DATABASE.include?(cable)
     # PostgreSQL's tables are made where its server is.
     return if cable == :postgresql
@@ -147,15 +146,28 @@ module AppBuilder
     app.rails("db:migrate", env: {"RAILS_ENV" => "test"})
   end
 
+  # The guide's files, and what uses its services.
+  def make_services(app)
+    paste(app, PASTED)
+    FileUtils.cp_r("#{FILES}/services/.", app.root)
+    route(app, 'get "room/:id/:action", controller: "rooms"')
+    route(app, 'get "workflow/:id/:action", controller: "workflows"')
+    route(app, 'get "figures/:action", controller: "figures"')
+  end
+
   def make_jobs(app)
     FileUtils.cp_r("#{FILES}/jobs/.", app.root)
-    paste(app, PASTED_FOR_JOBS)
-    app.replace("config/routes.rb", "Rails.application.routes.draw do\n",
-      "Rails.application.routes.draw do\n  resources :asks, only: :create\n")
+    paste(app, PASTED_FOR_JOBS) if Guide.here?
+    route(app, "resources :asks, only: :create")
+  end
+
+  def route(app, line)
+    start = "Rails.application.routes.draw do\n"
+    app.replace("config/routes.rb", start, "#{start}  #{line}\n")
   end
 
   def paste(app, paths)
-    paths.each { |path| app.write(path, Guide.file(path)) } if Guide.here?
+    paths.each { |path| app.write(path, Guide.file(path)) }
   end
 
   def puts_when_asked(output)

@@ -25,6 +25,7 @@ class AppProcess
   #
   # @return [void]
   def start
+    @before = log_files.to_h { |file| [file, File.size?(file).to_i] }
     @pid = Process.spawn(app.environment(@env), *command, chdir: app.root, unsetenv_others: true, pgroup: true,
       in: File::NULL, out: [log, "a"], err: %i[child out])
     wait_until_ready
@@ -61,7 +62,7 @@ class AppProcess
 
   # @return [String] what it wrote, and Rails' log
   def logs
-    [log, app.path("log", "development.log")].select { |file| File.file?(file) }
+    log_files.select { |file| File.file?(file) }
       .map { |file| "== #{File.basename(file)}\n#{last_lines(file)}" }.join("\n")
   end
 
@@ -69,10 +70,20 @@ class AppProcess
   # @raise [RailsApp::Failed] where none comes
   # @return [void]
   def wait_for_log(pattern)
-    wait_until("no line like #{pattern.inspect} in the log") { logs.match?(pattern) }
+    wait_until("no line like #{pattern.inspect} in the log") { written?(pattern) }
   end
 
   private
+
+  def log_files
+    [log, app.path("log", "development.log")]
+  end
+
+  # Whether one of the logs says so since the process was started.
+  def written?(pattern)
+    log_files.select { |file| File.file?(file) }
+      .any? { |file| File.binread(file, nil, @before.fetch(file, 0)).to_s.force_encoding("UTF-8").scrub.match?(pattern) }
+  end
 
   # Frames are long, and many.
   def last_lines(file)

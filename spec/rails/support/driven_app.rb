@@ -1,7 +1,5 @@
 # frozen_string_literal: true
 
-require "raaf/testing"
-
 # An application that runs, a model server in this process that it asks, and a browser.
 #
 # env: what the application's processes get besides, such as CHUNK_BUFFER_SIZE. cable, jobs: see AppParts; where another
@@ -12,40 +10,35 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
   before(:context) do
     next unless Guide.here?
 
-    parts = {cable: cable, jobs: jobs}
-    parts = {} if parts == {cable: :async, jobs: nil}
-    @model = RAAF::Testing::ModelServer.start
-    @backing = Backing.new(cable, jobs)
-    app = own ? impatient(AppBuilder.copied(AppBuilder.guide(**parts))) : AppBuilder.guide(**parts)
-    @backing.prepare(app)
-    asked = {"OPENAI_BASE_URL" => @model.base_url, "OPENAI_API_KEY" => "sk-none", **@backing.env, **env}
-    @worker = JobWorker.new(app, jobs, env: asked, options: worker_options) if JobWorker::COMMANDS.key?(jobs)
-    @server = AppServer.new(app, env: asked, workers: workers)
-    @own = app if own
+    parts = {cable: cable, jobs: jobs}.compact
+    parts = {} if parts == {cable: :async}
+    alone = {env: env, workers: workers, worker_options: worker_options}
+    if own || alone.values.any? { |value| ![0, {}, []].include?(value) }
+      app = AppBuilder.guide(**parts)
+      app = @own = impatient(AppBuilder.copied(app)) if own
+      @alone = RunningApp.new(app, **parts, **alone)
+    end
+    @running = @alone || RunningApp.shared(**parts)
   end
 
   after(:context) do
-    [@server, @worker, @backing, @model].each { |each| each&.stop }
+    @alone&.stop
     FileUtils.rm_rf(@own.root) if @own
   end
 
   before { skip Guide::ABSENT unless Guide.here? }
 
   after do |example|
-    puts @server.logs, @worker&.logs if example.exception && @server
+    puts server.logs, worker&.logs if example.exception && @running
     @sessions&.each(&:quit)
     @proxy&.stop
-    @model&.clear_scripts
+    @running&.model&.clear_scripts
   end
 
-  # @return [RAAF::Testing::ModelServer]
-  attr_reader :model
-  # @return [AppServer]
-  attr_reader :server
-  # @return [JobWorker, nil]
-  attr_reader :worker
-  # @return [Backing]
-  attr_reader :backing
+  # Those of {RunningApp}.
+  %i[model server worker backing].each do |name|
+    define_method(name) { @running&.public_send(name) }
+  end
 
   # @return [Proxy] between the browsers that are opened from now on and the server
   def proxy
@@ -64,7 +57,7 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
 
   # @param user [Integer] who is signed in
   # @return [Capybara::Session] that shows the chat
-  def open_chat(user = 1)
+  def open_chat(user = somebody)
     open_browser.tap do |page|
       page.visit("/sign_in/#{user}")
       page.assert_selector("#send-button")
@@ -74,6 +67,29 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
   def ask(page, question)
     page.fill_in("message-input", with: question)
     page.click_button("send-button")
+  end
+
+  # Waits until the page's subscriptions are confirmed. Under importmap only, where the page's consumer can be imported.
+  def wait_for_subscription(page)
+    wait_until { page.evaluate_async_script(<<~JS) }
+      import("/assets/consumer").then(({default: consumer}) => {
+        window.connection = consumer.connection
+        arguments[0](connection.isOpen() && consumer.subscriptions.guarantor.pendingSubscriptions.length === 0)
+      })
+    JS
+  end
+
+  # Waits for what no page shows.
+  #
+  # @yieldreturn [Object] true: it is so
+  # @raise [RuntimeError] where it does not get so
+  def wait_until(seconds = Browser::PATIENCE * 2)
+    deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
+    until yield
+      raise "it did not come to that" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > deadline
+
+      sleep 0.05
+    end
   end
 
   # What is in the chat, from above: [class, text].

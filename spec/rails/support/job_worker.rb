@@ -27,7 +27,6 @@ class JobWorker < AppProcess
 
   def start
     @log = app.path("log", "#{@kind}-#{Process.pid}-#{self.class.next_start}.log")
-    @before = File.size?(rails_log).to_i
     super
   end
 
@@ -39,12 +38,7 @@ class JobWorker < AppProcess
     COMMANDS.fetch(@kind) + @options
   end
 
-  def rails_log
-    app.path("log", "development.log")
-  end
-
   def ready?
-    new = File.file?(rails_log) ? File.binread(rails_log, nil, @before).to_s : ""
-    (File.read(log) + new).match?(READY.fetch(@kind))
+    written?(READY.fetch(@kind))
   end
 end
