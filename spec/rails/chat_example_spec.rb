@@ -24,7 +24,7 @@ RSpec.describe "The chat page" do
   after do |example|
     logs = %w[stderr development.log].map { |name| File.join(@folder, name) }
     logs.each { |file| puts File.readlines(file).last(60) } if example.exception
-    @pages.each(&:quit)
+    @pages.each { |each| Browser.close(each) }
   end
 
   def open_page

@@ -8,7 +8,7 @@ RSpec.describe "A new Rails application with the gem in its Gemfile" do
 
     expect(session.find("body")["style"]).to include("green")
   ensure
-    session&.quit
+    Browser.close(session) if session
     server&.stop
   end
 end

@@ -20,5 +20,8 @@ require_relative "support/running_app"
 # What takes long is run by `bin/test --deep`.
 RSpec.configure do |config|
   config.filter_run_excluding(deep: true) unless ENV["RAAF_DEEP"]
-  config.after(:suite) { RunningApp.stop_shared }
+  config.after(:suite) do
+    Browser.quit
+    RunningApp.stop_shared
+  end
 end

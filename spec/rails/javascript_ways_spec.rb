@@ -34,7 +34,7 @@ RSpec.describe "The guide's page" do
 
       after do |example|
         puts @server.logs if example.exception && @server
-        @page&.quit
+        Browser.close(@page) if @page
       end
 
       def ask(question)

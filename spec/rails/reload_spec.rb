@@ -15,7 +15,7 @@ RSpec.describe "Code that is changed while an answer is written" do
         example.run
       ensure
         puts @server.logs if example.exception && @server
-        @page&.quit
+        Browser.close(@page) if @page
         @server&.stop
       end
     end

@@ -81,8 +81,9 @@ class AppProcess
 
   # Whether one of the logs says so since the process was started.
   def written?(pattern)
-    log_files.select { |file| File.file?(file) }
-      .any? { |file| File.binread(file, nil, @before.fetch(file, 0)).to_s.force_encoding("UTF-8").scrub.match?(pattern) }
+    log_files.select { |file| File.file?(file) }.any? do |file|
+      File.binread(file, nil, @before.fetch(file)).to_s.force_encoding("UTF-8").scrub.match?(pattern)
+    end
   end
 
   # Frames are long, and many.

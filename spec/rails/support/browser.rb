@@ -3,7 +3,8 @@
 require "capybara"
 require "capybara/cuprite"
 
-# Debian's Chromium, headless, as Capybara sessions: one for each server and tab.
+# Debian's Chromium, headless, as Capybara sessions: one for each user and tab. Chromium takes seconds to start, so a
+# session that is closed is used again, with nothing of what it had seen.
 module Browser
   PROGRAMS = %w[chromium chromium-browser google-chrome].freeze
   # Seconds for which Capybara looks again for what is not on a page yet.
@@ -20,16 +21,33 @@ module Browser
   end
 
   # @param url [String] of the server
-  # @return [Capybara::Session] quit it
+  # @return [Capybara::Session] {close} it
   def open(url)
     register
-    Capybara::Session.new(:raaf_chromium).tap do |session|
+    (idle.pop || Capybara::Session.new(:raaf_chromium)).tap do |session|
       session.config.app_host = url
       session.config.default_max_wait_time = PATIENCE
     end
   end
 
-  # What the page's console has said, for a failure.
+  # @param session [Capybara::Session]
+  # @return [void]
+  def close(session)
+    session.reset!
+    idle << session
+  rescue Ferrum::Error, Capybara::CapybaraError
+    session.quit
+  end
+
+  # @return [void]
+  def quit
+    idle.each(&:quit).clear
+  end
+
+  def idle
+    @idle ||= []
+  end
+
   def register
     return if Capybara.drivers[:raaf_chromium]
 

@@ -30,7 +30,7 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
 
   after do |example|
     puts server.logs, worker&.logs if example.exception && @running
-    @sessions&.each(&:quit)
+    @sessions&.each { |session| Browser.close(session) }
     @proxy&.stop
     @running&.model&.clear_scripts
   end
