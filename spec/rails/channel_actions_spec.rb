@@ -7,7 +7,7 @@ RSpec.describe "A channel that includes ChannelActions" do
   include_context "with the guide's application"
 
   let(:request_id) { SecureRandom.uuid }
-  let(:user) { rand(10..1_000_000) } # of this example
+  let(:user) { somebody }
   let(:client) { open_client }
 
   after { @clients&.each(&:close) }
@@ -111,7 +111,7 @@ RSpec.describe "A channel that includes ChannelActions" do
   it "stops an answer, for who has asked and for nobody else" do
     id = ask_for_endless(client)
     request = model.requests.last
-    stranger = CableClient.new(server.url, user: user + 1_000_000).tap { |one| @clients << one }
+    stranger = CableClient.new(server.url, user: user + 1).tap { |one| @clients << one }
     stranger.perform("raaf_stop", stream_id: id, request_id: request_id)
     expect(told(stranger, type: "raaf_refused")).to include(action: "raaf_stop", reason: "forbidden")
 

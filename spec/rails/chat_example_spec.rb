@@ -54,10 +54,11 @@ RSpec.describe "The chat page" do
   end
 
   it "shows an answer that is being written after a reload, and then the whole" do
-    ask("Tell me a story about rain")
+    ask("Slowly tell me a story about rain")
     page.assert_selector("li.assistant[data-state=running] p", text: /\w{3}/)
     page.refresh
-    page.assert_selector("li.assistant[data-state=complete]", text: /\w{3}/)
+    page.assert_selector("li.assistant[data-state=running] p", text: /\w{3}/)
+    page.assert_selector("li.assistant[data-state=complete]", text: /\w{3}/, wait: 60)
     whole = said
 
     expect(whole.map(&:first)).to eq(%w[user assistant])
@@ -67,7 +68,7 @@ RSpec.describe "The chat page" do
   end
 
   it "stops when it is told to, and keeps what there is" do
-    ask("Tell me a story about the sea")
+    ask("Slowly tell me a story about the sea")
     page.assert_selector("li.assistant[data-state=running] p", text: /\w{3}/)
     page.click_button("Stop")
     page.assert_selector("li.assistant .state", text: "stopped")

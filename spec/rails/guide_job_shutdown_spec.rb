@@ -52,7 +52,7 @@ RSpec.describe "A worker of jobs that is told to end in mid-answer" do
     include_examples "a worker that is told to end in mid-answer"
   end
 
-  context "of Solid Queue, with Solid Cable" do
+  context "of Solid Queue, with Solid Cable", deep: true do
     include_context "with the guide's application", cable: :solid_cable, jobs: :solid_queue, own: true
     include_examples "a worker that is told to end in mid-answer"
   end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 # Without a key, answers come from a model server in this process, over a real socket. It asks for the tool where the
-# question is about time.
+# question is about time; it fails, or takes its time, where it is asked to.
 if ENV["OPENAI_API_KEY"].to_s.empty?
   require "raaf/testing"
 
@@ -19,7 +19,7 @@ if ENV["OPENAI_API_KEY"].to_s.empty?
     elsif last[:content].match?(/\bfail\b/i)
       {deltas: ["As far as this, ", "and then "], delay: 0.2, error: "The model is overloaded"}
     else
-      {demo: true}
+      {demo: true, delay: (0.1 if last[:content].match?(/\bslowly\b/i))}
     end
   end
 end
