@@ -377,6 +377,24 @@ RSpec.describe RAAF::Streaming::ReplayStore::ActiveRecordStore do
 
     it_behaves_like "a replay store in a database"
 
+    it "does not have its own threads wait for each other with Ruby's global lock" do
+      store = described_class.new(base: base, poll: 0.005, lease_seconds: 10, lease_interval: 0.001)
+      threads = Array.new(4) do |number|
+        Thread.new do
+          30.times do |attempt|
+            store.begin("own #{number}")
+            store.append("own #{number}", frame(1, attempt: attempt + 1))
+            store.cancel("own #{number} #{attempt}")
+          end
+        end
+      end
+      threads.each(&:join)
+      expect(store.flush(LifecycleHelpers::PATIENCE)).to be(true)
+      expect(Array.new(4) { |number| read_of(store, "own #{number}").attempt }).to all(eq(30))
+    ensure
+      4.times { |number| store.finish("own #{number}", attempt: 30) }
+    end
+
     describe "while another process writes" do
       let(:file) { base.connection_pool.db_config.database }
 
