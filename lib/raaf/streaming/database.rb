@@ -36,8 +36,8 @@ module RAAF
       CONFLICTS = %w[ActiveRecord::TransactionRollbackError ActiveRecord::LockWaitTimeout SQLite3::BusyException
         SQLite3::LockedException].freeze
 
-      # The first ActiveRecord that waits for SQLite without holding Ruby's global lock. Source: rails/rails pull request
-      # 51958 (merged for 8.0).
+      # The first ActiveRecord that waits for SQLite without holding Ruby's global lock. Source: rails/rails pull
+      # request 51958, merged for 8.0.
       POLITE = Gem::Version.new("8.0.0.alpha")
       # Milliseconds for which SQLite's turn is waited for, where database.yml does not say.
       WAIT = 5000
