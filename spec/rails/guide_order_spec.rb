@@ -2,8 +2,8 @@
 
 # Every delta is a frame here, as fast as the model writes: Action Cable hands frames to the threads of its pool, which
 # send them in any order, whichever adapter they came by.
-RSpec.shared_examples "the order of frames" do |cable, spacings|
-  include_context "with the guide's application", cable: cable, env: {"CHUNK_BUFFER_SIZE" => "0"}
+RSpec.shared_examples "the order of frames" do |cable, spacings, jobs = nil|
+  include_context "with the guide's application", cable: cable, jobs: jobs, env: {"CHUNK_BUFFER_SIZE" => "0"}
 
   # Every text that the answer has ever shown, and the numbers of the frames as they came in at the socket.
   watch = <<~JS
@@ -42,7 +42,9 @@ RSpec.shared_examples "the order of frames" do |cable, spacings|
     expect(texts).to all(satisfy("be a beginning of the answer") { |text| all.join.start_with?(text) })
   end
 
-  often = {async: [0, 0.005], redis: [0, 0.005], solid_cable: [0.005], postgresql: []}.fetch(cable)
+  # Not only by `bin/test --deep`.
+  often = {[:async, nil] => [0, 0.005], [:redis, nil] => [0.005], [:solid_cable, nil] => [0.005],
+           [:redis, :sidekiq] => [0]}.fetch([cable, jobs], [])
 
   spacings.each do |spacing|
     it "is right for 300 of them, #{(spacing * 1000).to_i} ms apart, at every moment",
@@ -74,6 +76,12 @@ RSpec.describe "The order of frames on the guide's page" do
   %i[async redis solid_cable postgresql].each do |cable|
     context "when they come by Action Cable's adapter #{cable}" do
       include_examples "the order of frames", cable, [0, 0.001, 0.005, 0.02]
+    end
+  end
+
+  {redis: :sidekiq, solid_cable: :solid_queue}.each do |cable, jobs|
+    context "when they come from the guide's job, by #{cable} and #{jobs}" do
+      include_examples "the order of frames", cable, [0, 0.001, 0.005, 0.02], jobs
     end
   end
 end
