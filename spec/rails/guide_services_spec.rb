@@ -4,7 +4,7 @@ require_relative "support/channel_page"
 
 # The guide's services beside its chat, as they stand in the guide: pasted into the application, used there by a
 # controller, and heard in browsers by the channel that is shipped for them.
-RSpec.shared_examples "the guide's sessions of several" do |deep: false|
+RSpec.shared_examples "the guide's sessions of several" do
   include ChannelPage
 
   let(:room) { somebody.to_s }
@@ -28,6 +28,13 @@ RSpec.shared_examples "the guide's sessions of several" do |deep: false|
     wait_until { tabs.first(2).all? { |page| answers(page).end_with?("Later.") } }
     expect(tabs.map { |page| answers(page) }).to eq([*["#{whole}Later."] * 2, *[whole] * 2])
   end
+end
+
+# action: "start" in the request, or "enqueue" in a job.
+RSpec.shared_examples "the guide's workflows" do |action: "start", deep: false|
+  include ChannelPage
+
+  let(:session) { somebody.to_s }
 
   # What the page has heard of a workflow: who said what, and the result.
   def said(page)
@@ -41,17 +48,17 @@ RSpec.shared_examples "the guide's sessions of several" do |deep: false|
 
   def open_member
     open_chat.tap do |page|
-      get(page, "/workflow/#{room}/join")
-      expect(subscribe(page, session_id: room, kind: "orchestrator")).to eq("connected")
+      get(page, "/workflow/#{session}/join")
+      expect(subscribe(page, session_id: session, kind: "orchestrator")).to eq("connected")
     end
   end
 
-  it "show what each agent of a workflow says, and what comes of it", deep: deep do
+  it "show what each agent says, and what comes of it" do
     biology, poem = words(60).join, words(40).reverse.join
     model.script(deltas: words(60), delay: 0.002)
     model.script(deltas: words(40).reverse)
     page = open_member
-    get(page, "/workflow/#{room}/start?words=Whales&type=sequential")
+    get(page, "/workflow/#{session}/#{action}?words=Whales&type=sequential")
     wait_until { result(page) }
 
     expect(said(page)).to eq("biologist" => biology, "poet" => poem)
@@ -65,7 +72,7 @@ RSpec.shared_examples "the guide's sessions of several" do |deep: false|
     model.script(deltas: words(30), delay: 0.002)
     model.script(deltas: ["Both ", "agree."])
     page = open_member
-    get(page, "/workflow/#{room}/start?words=Whales&type=parallel")
+    get(page, "/workflow/#{session}/#{action}?words=Whales&type=parallel")
     wait_until { result(page) }
 
     expect(said(page)).to eq("biologist" => words(30).join, "poet" => words(30).join)
@@ -75,19 +82,19 @@ RSpec.shared_examples "the guide's sessions of several" do |deep: false|
 end
 
 RSpec.describe "The guide's CollaborativeAgentService and AgentOrchestrator" do
-  context "with async under Action Cable" do
-    include_context "with the guide's application"
-    include_examples "the guide's sessions of several"
+  {async: false, redis: false, solid_cable: true}.each do |cable, deep|
+    context "with #{cable} under Action Cable", deep: deep do
+      include_context "with the guide's application", cable: cable
+      include_examples "the guide's sessions of several"
+      include_examples "the guide's workflows", deep: cable != :async
+    end
   end
 
-  context "with redis under Action Cable" do
-    include_context "with the guide's application", cable: :redis
-    include_examples "the guide's sessions of several", deep: true
-  end
-
-  context "with solid_cable under Action Cable", deep: true do
-    include_context "with the guide's application", cable: :solid_cable
-    include_examples "the guide's sessions of several", deep: true
+  {[:redis, :sidekiq] => false, [:solid_cable, :solid_queue] => true}.each do |(cable, jobs), deep|
+    context "in a job of #{jobs}, with #{cable} under Action Cable", deep: deep do
+      include_context "with the guide's application", cable: cable, jobs: jobs
+      include_examples "the guide's workflows", action: "enqueue", deep: true
+    end
   end
 end
 

@@ -22,16 +22,11 @@ module ChannelPage
     page.evaluate_async_script(SUBSCRIBE, params)
   end
 
-  # Asks for it and does not wait for the answer.
-  def send_off(page, path)
-    page.execute_script("fetch(arguments[0])", path)
-  end
-
   # @return [String] what the server answers to the page's user
   # @raise [RuntimeError] where that is no success
   def get(page, path)
     status, text = page.evaluate_async_script(GET, path)
-    raise "#{path}: #{status} #{text[0, 500]}" unless status == 200
+    raise "#{path}: #{status} #{text[0, 500]}" unless [200, 202].include?(status)
 
     text
   end

@@ -9,12 +9,12 @@ class WorkflowsController < ApplicationController
 
   # To its end, in this request.
   def start
-    orchestrator = AgentOrchestrator.new(session_id: params[:id])
-    %w[Biologist Poet].each do |name|
-      orchestrator.add_agent(name.downcase.to_sym,
-        RAAF::Agent.new(name: name, instructions: "You are the #{name}.", model: "gpt-4o"))
-    end
-    orchestrator.start_workflow(params[:words], workflow_type: params[:type].to_sym)
+    Workflow.run(params[:id], params[:words], params[:type])
     head :ok
+  end
+
+  def enqueue
+    WorkflowJob.perform_later(params[:id], params[:words], params[:type])
+    head :accepted
   end
 end
