@@ -82,7 +82,7 @@ RSpec.shared_examples "the guide's workflows" do |action: "start", deep: false|
 end
 
 RSpec.describe "The guide's CollaborativeAgentService and AgentOrchestrator" do
-  {async: false, redis: false, solid_cable: true}.each do |cable, deep|
+  {async: false, redis: true, solid_cable: true}.each do |cable, deep|
     context "with #{cable} under Action Cable", deep: deep do
       include_context "with the guide's application", cable: cable
       include_examples "the guide's sessions of several"

@@ -68,7 +68,7 @@ RSpec.describe "rails generate raaf:streaming:store" do
     end
   end
 
-  it "puts them into a database of their own" do
+  it "puts them into a database of their own", deep: true do
     AppBuilder.copy(AppBuilder.installed) do |app|
       app.write("config/database.yml", <<~YAML)
         default: &default
