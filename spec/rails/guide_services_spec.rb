@@ -42,6 +42,11 @@ RSpec.shared_examples "the guide's workflows" do |action: "start", deep: false|
     pieces.group_by { |frame| frame["agent"] }.transform_values { |each| each.map { |frame| frame["content"] }.join }
   end
 
+  # The last frame belongs to none of the agents' streams, so nothing keeps it behind their words.
+  def wait_for_all(page, *texts)
+    wait_until { result(page) && said(page).each_value.sum(&:size) >= texts.sum(&:size) }
+  end
+
   def result(page)
     came(page).find { |frame| frame["type"] == "workflow_complete" }&.fetch("final_result")
   end
@@ -59,7 +64,7 @@ RSpec.shared_examples "the guide's workflows" do |action: "start", deep: false|
     model.script(deltas: words(40).reverse)
     page = open_member
     get(page, "/workflow/#{session}/#{action}?words=Whales&type=sequential")
-    wait_until { result(page) }
+    wait_for_all(page, biology, poem)
 
     expect(said(page)).to eq("biologist" => biology, "poet" => poem)
     expect(result(page)).to eq(poem)
@@ -73,7 +78,7 @@ RSpec.shared_examples "the guide's workflows" do |action: "start", deep: false|
     model.script(deltas: ["Both ", "agree."])
     page = open_member
     get(page, "/workflow/#{session}/#{action}?words=Whales&type=parallel")
-    wait_until { result(page) }
+    wait_for_all(page, words(30).join, words(30).join)
 
     expect(said(page)).to eq("biologist" => words(30).join, "poet" => words(30).join)
     expect(result(page)).to eq("Both agree.")
