@@ -91,8 +91,7 @@ module RAAF
           owner = @database.digest(ReplayStore.name_of(owner, "owner"))
           keys = check_keys(keys)
           count("at_least", at_least)
-          @lease.hold(id)
-          begin_in_database(id, owner, keys, at_least)
+          begin_in_database(id, owner, keys, at_least).tap { |attempt| @lease.hold(id, attempt) }
         end
 
         # (see ReplayStore#await)
@@ -100,7 +99,7 @@ module RAAF
           id = id_of(stream_id)
           keys = check_keys(keys)
           count("attempt", attempt, 0)
-          @lease.release(id)
+          @lease.release(id, attempt)
           ask { change_one(id, keys) { |record| record.await(attempt) } }
           nil
         rescue Errors::StoreUnavailableError => e
@@ -125,7 +124,7 @@ module RAAF
         def finish(stream_id, attempt: 1)
           id = id_of(stream_id)
           @watcher.finish(id, count("attempt", attempt))
-          @lease.release(id)
+          @lease.release(id, attempt)
           @lock.synchronize { @unsure.delete(id) }
           @writer.push([:finish, id, attempt], 0)
         end

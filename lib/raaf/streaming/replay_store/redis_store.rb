@@ -69,8 +69,10 @@ module RAAF
           owner = ReplayStore.name_of(owner, "owner")
           keys = check_keys(keys)
           count("at_least", at_least)
-          @lease.hold(id)
-          attempt = begin_in_redis(id, owner, at_least, keys) or return at_least
+          attempt = begin_in_redis(id, owner, at_least, keys)
+          @lease.hold(id, attempt || at_least)
+          return at_least unless attempt
+
           best_effort { list(id, keys) }
           attempt
         end
@@ -80,7 +82,7 @@ module RAAF
           id = id_of(stream_id)
           keys = check_keys(keys)
           count("attempt", attempt, 0)
-          @lease.release(id)
+          @lease.release(id, attempt)
           best_effort do
             run(RedisScripts::AWAIT, id, attempt, milliseconds(live_ttl), MAX_KEYS, *keys)
             list(id, keys)
@@ -104,7 +106,7 @@ module RAAF
         def finish(stream_id, attempt: 1)
           id = id_of(stream_id)
           @watcher.finish(id, count("attempt", attempt))
-          @lease.release(id)
+          @lease.release(id, attempt)
           @lock.synchronize { @unsure.delete(id) }
           @writer.push([:finish, id, attempt], 0)
         end
@@ -236,7 +238,8 @@ module RAAF
         def ask
           yield
         rescue => e
-          raise Errors::StoreUnavailableError, "the replay store's Redis failed (#{e.class}: #{e.message})"
+          raise Errors::StoreUnavailableError, "the replay store's Redis failed (#{e.class}: " \
+                                               "#{Secrets.redact(e.message)})"
         end
 
         def run(script, id, *arguments)

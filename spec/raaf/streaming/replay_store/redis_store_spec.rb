@@ -96,6 +96,16 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
       eventually { store.state_of("#{id}-2") == :abandoned } # its process is gone
     end
 
+    it "is renewed while a later run goes on whose older one has come to its end" do
+      store.begin(id)
+      expect(store.begin(id)).to eq(2)
+      finish(store, id, attempt: 1)
+      before = calls_of("set")
+      eventually { calls_of("set") > before + 3 }
+      expect(store.state_of(id)).to eq(:running)
+      finish(store, id, attempt: 2)
+    end
+
     it "is not renewed by a process that runs nothing" do
       store.begin(id)
       append_to(store, id, 1)
