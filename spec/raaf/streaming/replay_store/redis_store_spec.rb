@@ -64,7 +64,7 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
     let(:store) { make_store(**times) }
     let(:times) { {lease_seconds: 1, lease_interval: 0.05, prefix: "lease#{id}:"} }
 
-    after { 3.times { |number| store.finish((number > 1) ? "#{id}-#{number}" : id) } }
+    after { 3.times { |number| store.finish((number > 1) ? "#{id}-#{number}" : id, attempt: 2) } }
 
     def until_it_is(state)
       eventually { store.state_of(id) == state }
