@@ -16,9 +16,9 @@ module RAAF
       #
       # {#append}, {#add_keys} and {#finish} put what is to be written into a queue, which one thread at a time writes,
       # many frames in one short transaction; so they never wait, and a transaction of the application's has no part in
-      # them. While the database is away or busy it is tried again, for 30 s; meanwhile, and where there is more than it
-      # takes, the oldest is lost once the queue is full. {#begin} and what asks wait for the database, as long as its
-      # own time limits allow.
+      # them. While the database is away or busy it is tried again, for 30 s (the ends of streams: for 10 min);
+      # meanwhile, and where there is more than it takes, the oldest is lost once the queue is full. {#begin} and what
+      # asks wait for the database, as long as its own time limits allow.
       #
       # One look at the database each `poll` seconds tells a process which of all its streams are to stop; none, where
       # it watches none. A connection is taken for each of these, and given back: the pool needs one or two more than
@@ -117,7 +117,8 @@ module RAAF
         # (see ReplayStore#append)
         def append(stream_id, frame)
           check_frame(frame)
-          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize)
+          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize,
+            ends: frame.terminal?)
         end
 
         # (see ReplayStore#finish)
@@ -126,7 +127,7 @@ module RAAF
           @watcher.finish(id, count("attempt", attempt))
           @lease.release(id, attempt)
           @lock.synchronize { @unsure.delete(id) }
-          @writer.push([:finish, id, attempt], 0)
+          @writer.push([:finish, id, attempt], 0, ends: true)
         end
 
         # (see ReplayStore#read)

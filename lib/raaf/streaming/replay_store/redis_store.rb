@@ -10,9 +10,9 @@ module RAAF
       # hosts. What it keeps is as durable as that Redis.
       #
       # {#append} and {#finish} put what is to be written into a queue, which one thread at a time sends, many at once;
-      # so they never wait. While Redis is away it is tried again, for 30 s; meanwhile, and where there is more than
-      # Redis takes, the oldest is lost once the queue is full. {#begin} and what asks wait for Redis, as long as the
-      # client's own time limits allow: give it short ones.
+      # so they never wait. While Redis is away it is tried again, for 30 s (the ends of streams: for 10 min);
+      # meanwhile, and where there is more than Redis takes, the oldest is lost once the queue is full. {#begin} and what
+      # asks wait for Redis, as long as the client's own time limits allow: give it short ones.
       #
       # One look at Redis each `poll` seconds tells a process which of all its streams are to stop; none, where it
       # watches none.
@@ -99,7 +99,8 @@ module RAAF
         # (see ReplayStore#append)
         def append(stream_id, frame)
           check_frame(frame)
-          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize)
+          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize,
+            ends: frame.terminal?)
         end
 
         # (see ReplayStore#finish)
@@ -108,7 +109,7 @@ module RAAF
           @watcher.finish(id, count("attempt", attempt))
           @lease.release(id, attempt)
           @lock.synchronize { @unsure.delete(id) }
-          @writer.push([:finish, id, attempt], 0)
+          @writer.push([:finish, id, attempt], 0, ends: true)
         end
 
         # (see ReplayStore#read)
