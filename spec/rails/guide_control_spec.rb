@@ -96,10 +96,10 @@ RSpec.describe "The generated page, in the browser" do
     ask(pages[0], "One?")
     pages.each { |page| page.assert_selector(".agent-response.streaming", text: "Half of it.") }
     pages[1].click_button("stop-button")
-    pages.each { |page| page.assert_selector(".agent-response:not(.streaming)", text: "Half of it.") }
+    pages.each { |page| page.assert_selector(".agent-response.stopped", text: "Half of it.") }
 
-    expect(pages.map { |page| shown(page).count { |name, _| name.start_with?("agent-response") } }).to eq([1, 1])
-    expect(states(pages[1])).to eq(["stopped"])
+    expect(pages.map { |page| shown(page) }).to eq([[["agent-response stopped", "Half of it."]]] * 2)
+    expect(pages.map { |page| states(page) }).to eq([["stopped"]] * 2)
   end
 
   it "goes on with an answer when it is loaded anew in the middle of it" do

@@ -2,10 +2,11 @@
 
 # What a server sends while a browser's WebSocket is down is sent to nobody. Between the browser and the server is a
 # proxy that resets its connections; the page's Action Cable comes back by itself.
-RSpec.shared_examples "a gap in the connection" do |cable|
-  include_context "with the guide's application", cable: cable
+RSpec.shared_examples "a gap in the connection" do |cable, jobs = nil|
+  include_context "with the guide's application", cable: cable, jobs: jobs
 
-  slow = !%i[async redis].include?(cable)
+  slow = ![[:async, nil], [:redis, :sidekiq]].include?([cable, jobs])
+  slower = [cable, jobs] != [:async, nil]
 
   before { proxy if Guide.here? }
 
@@ -57,7 +58,7 @@ RSpec.shared_examples "a gap in the connection" do |cable|
     end
   end
 
-  it "across the end of the answer leaves nothing out", deep: cable != :async do
+  it "across the end of the answer leaves nothing out", deep: slower do
     page = open_chat(somebody)
     all = answer_with_a_gap(page, pace: 0) do |gate|
       proxy.cut(1)
@@ -67,7 +68,7 @@ RSpec.shared_examples "a gap in the connection" do |cable|
     expect_whole(page, all)
   end
 
-  it "shows no answer that was over before the page was there", deep: cable != :async do
+  it "shows no answer that was over before the page was there", deep: slower do
     model.script(deltas: ["Of yesterday."])
     before = open_chat(somebody)
     ask(before, "One?")
@@ -90,6 +91,15 @@ RSpec.shared_examples "a gap in the connection" do |cable|
       end
     end
     expect_whole(page, all)
+  end
+end
+
+# By the guide's job, which another process performs.
+RSpec.describe "With the guide's job and page" do
+  {redis: :sidekiq, solid_cable: :solid_queue}.each do |cable, jobs|
+    describe "on #{cable} and #{jobs}, a gap" do
+      include_examples "a gap in the connection", cable, jobs
+    end
   end
 end
 

@@ -2,8 +2,8 @@
 
 # Every delta is a frame here, as fast as the model writes: Action Cable hands frames to the threads of its pool, which
 # send them in any order, whichever adapter they came by.
-RSpec.shared_examples "the order of frames" do |cable, spacings|
-  include_context "with the guide's application", cable: cable, env: {"CHUNK_BUFFER_SIZE" => "0"}
+RSpec.shared_examples "the order of frames" do |cable, spacings, jobs = nil|
+  include_context "with the guide's application", cable: cable, jobs: jobs, env: {"CHUNK_BUFFER_SIZE" => "0"}
 
   # Every text that the answer has ever shown, and the numbers of the frames as they came in at the socket.
   watch = <<~JS
@@ -44,7 +44,7 @@ RSpec.shared_examples "the order of frames" do |cable, spacings|
 
   spacings.each do |spacing|
     it "is right for 300 of them, #{(spacing * 1000).to_i} ms apart, at every moment",
-      deep: ![0, 0.005].include?(spacing) do
+      deep: jobs ? spacing.positive? : ![0, 0.005].include?(spacing) do
       all = words(300)
       model.script(deltas: all, delay: spacing)
       page = open_watched
@@ -72,6 +72,12 @@ RSpec.describe "The order of frames on the guide's page" do
   %i[async redis solid_cable postgresql].each do |cable|
     context "when they come by Action Cable's adapter #{cable}" do
       include_examples "the order of frames", cable, [0, 0.001, 0.005, 0.02]
+    end
+  end
+
+  {redis: :sidekiq, solid_cable: :solid_queue}.each do |cable, jobs|
+    context "when they come from the guide's job, by #{cable} and #{jobs}" do
+      include_examples "the order of frames", cable, [0, 0.001, 0.005, 0.02], jobs
     end
   end
 end

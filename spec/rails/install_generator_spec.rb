@@ -220,7 +220,8 @@ RSpec.describe "rails generate raaf:streaming:install" do
   end
 
   it "says of Action Cable's adapter in production what matters" do
-    notes = {"async" => /production has async, by which other processes/, "redis" => /needs gem "redis" in the Gemfile/,
+    notes = {"async" => /production has async, by which other processes/,
+             "redis" => /needs gem "redis" in the Gemfile.*reconnect_attempts/,
              "solid_cable" => /needs gem "solid_cable"/, "postgresql" => /needs gem "pg"/, "mine" => /\A\n\z/,
              "" => /names no adapter for production/}
     AppBuilder.copy(AppBuilder.fresh) do |app|

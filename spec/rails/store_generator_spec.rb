@@ -25,7 +25,7 @@ RSpec.describe "rails generate raaf:streaming:store" do
   RUBY
   # What is chosen by itself, too.
   usable = <<~RUBY
-    puts RAAF::Streaming::ReplayStore.for_cable(adapter: "solid_cable").class.name[/\w+\z/],
+    puts RAAF::Streaming::ReplayStore.for_cable(adapter: "solid_cable").class.name.split("::").last,
       RAAF::Streaming::ReplayStore::ActiveRecordStore.usable?
   RUBY
 

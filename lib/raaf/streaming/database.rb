@@ -36,12 +36,19 @@ module RAAF
       CONFLICTS = %w[ActiveRecord::TransactionRollbackError ActiveRecord::LockWaitTimeout SQLite3::BusyException
         SQLite3::LockedException].freeze
 
+      # The first ActiveRecord that waits for SQLite without holding Ruby's global lock. Source: rails/rails pull
+      # request 51958, merged for 8.0.
+      POLITE = Gem::Version.new("8.0.0.alpha")
+      # Milliseconds for which SQLite's turn is waited for, where database.yml does not say.
+      WAIT = 5000
+
       # @param base [Class, String, nil] an abstract class of ActiveRecord's, or its name: by its connection. nil: the
       #   application's main database
       def initialize(base = nil)
         @base = base
-        @lock = Mutex.new # covers the tables
+        @lock = Mutex.new # covers the rest
         @tables = {}
+        @polite = ObjectSpace::WeakMap.new # connections of SQLite's
       end
 
       # @param name [Symbol] of {TABLES}
@@ -144,7 +151,26 @@ module RAAF
       end
 
       def connected(&block)
-        silently { base.connection_pool.with_connection { base.uncached(&block) } }
+        silently do
+          base.connection_pool.with_connection do |connection|
+            make_polite(connection) if sqlite?(connection) && ::ActiveRecord.version < POLITE
+            base.uncached(&block)
+          end
+        end
+      end
+
+      def sqlite?(connection)
+        connection.adapter_name.match?(/sqlite/i)
+      end
+
+      # Before Rails 8, who waits for SQLite's turn to write holds Ruby's global lock meanwhile, so that the very thread
+      # whose turn it is cannot get on.
+      def make_polite(connection)
+        raw = connection.raw_connection
+        return if @lock.synchronize { @polite.key?(raw) || !(@polite[raw] = true) }
+
+        most = connection.pool.db_config.configuration_hash.fetch(:timeout, WAIT).to_i # milliseconds
+        raw.busy_handler { |count| count < most && sleep(0.001) }
       end
 
       def silently(&block)
@@ -166,7 +192,7 @@ module RAAF
       end
 
       def apart?
-        inside? && base.connection_pool.with_connection { |connection| !connection.adapter_name.match?(/sqlite/i) }
+        inside? && base.connection_pool.with_connection { |connection| !sqlite?(connection) }
       end
 
       # Has another thread do it, which has a connection of its own.

@@ -104,7 +104,8 @@ module RAAF
       # gap. What is returned is to be sent: the replay store has got it by then, where there is one.
       #
       # The stamp has stream_id, seq (from 1), attempt (from 1), terminal and, where there is one, request_id,
-      # tool_name, and reset: true where the answer begins anew with this frame, and the text so far holds no longer.
+      # tool_name, reset: true where the answer begins anew with this frame, and the text so far holds no longer, and
+      # cancelled: true on the last one where somebody wanted the stream to end.
       #
       # @param place [String] such as the name of a broadcasting
       # @param message [Hash]
@@ -137,7 +138,7 @@ module RAAF
           at = place_for(place) or return message
           again = at.told?
           at.end_here unless again
-          stamped = message.merge(raaf: {**stamp_of(at, nil), terminal: true})
+          stamped = message.merge(raaf: stamp_of(at, nil, terminal: true))
           @recording&.append(place: place, seq: at.seq, message: stamped, terminal: true) unless again
           stamped
         end
@@ -199,10 +200,14 @@ module RAAF
         @recording&.attempt || @live.context.attempt
       end
 
-      def stamp_of(at, chunk)
-        {stream_id: @live.context.stream_id, seq: at.seq, attempt: attempt, terminal: chunk&.terminal? || false,
+      def stamp_of(at, chunk, terminal: chunk&.terminal? || false)
+        {stream_id: @live.context.stream_id, seq: at.seq, attempt: attempt, terminal: terminal,
          tool_name: chunk&.tool_name, request_id: @live.context.origin&.request_id,
-         reset: (true if at.reset?)}.compact
+         reset: (true if at.reset?), cancelled: (true if terminal && stopped?)}.compact
+      end
+
+      def stopped?
+        @live.cancelled? && @live.reason != :superseded
       end
     end
   end

@@ -68,4 +68,20 @@ RSpec.describe RAAF::Streaming::Delivery do
       .to eq([{seq: 1, attempt: 1, terminal: false}, {seq: 2, attempt: 1, terminal: true}])
     expect(stamps.values.flatten.map { |stamp| stamp[:stream_id] }.uniq.size).to eq(1)
   end
+
+  it "says with the last one that somebody wanted the stream to end, and with no other" do
+    server.script(deltas: %w[a], keep_open: true, finish_reason: nil, done: false)
+    stamps = []
+    stream = runner.stream("Hi")
+    taking = lambda do
+      stream.each do |chunk|
+        stamps << described_class.current.stamp("place", {})[:raaf]
+        stream.cancel if chunk.content?
+      end
+    end
+
+    expect(&taking).to raise_error(RAAF::Errors::CancelledError)
+    expect(stamps.map { |stamp| stamp.slice(:terminal, :cancelled) })
+      .to eq([{terminal: false}, {terminal: true, cancelled: true}])
+  end
 end

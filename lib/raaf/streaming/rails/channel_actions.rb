@@ -8,8 +8,8 @@ module RAAF
     # What makes a channel's answers resumable and stoppable: for ApplicationCable::Channel, whose channels need not
     # know of it. The generator includes it.
     #
-    # - *It says hello* after a subscription. The browser's side (app/javascript/raaf_streaming) sends none of what
-    #   follows to a channel that has not.
+    # - *It says hello* before a subscription is confirmed, which Action Cable does on another thread. The browser's
+    #   side (app/javascript/raaf_streaming) sends none of what follows to a channel that has not.
     # - *Actions of the application's are acknowledged* at once, before they run and without a way through pub/sub,
     #   where their data has `raaf: {request_id: "<UUID>"}`; streams that they begin get an id that the browser knows
     #   from then on. The same request again is acknowledged and not performed another time. {Configuration#authorize}
@@ -28,7 +28,7 @@ module RAAF
     module ChannelActions
       extend ActiveSupport::Concern
 
-      included { after_subscribe :raaf_hello }
+      included { before_subscribe :raaf_hello }
 
       # @api private
       def initialize(*, **)
@@ -102,7 +102,7 @@ module RAAF
       end
 
       def raaf_hello
-        @raaf_control.hello unless subscription_rejected?
+        @raaf_control.hello
       end
     end
   end

@@ -27,6 +27,9 @@ module RAAF
       # A stream that has expired is not found any more; its rows are deleted by whoever writes, a few at a time, about
       # once a minute. Expiry and leases go by the hosts' clocks, which have to agree to a few seconds.
       #
+      # With Rails 7 and SQLite, a thread of the application's that waits for its turn to write holds Ruby's own lock,
+      # and so keeps this store's threads from ending theirs: there Rails 8 is the better one, or Redis.
+      #
       # With SQLite only one process writes at a time: have it in WAL mode, as Rails does, and with a `timeout` in
       # database.yml. Inside a transaction of the application's {#begin}, {#await} and {#cancel} are a part of that
       # there, and nothing else is written until it ends.

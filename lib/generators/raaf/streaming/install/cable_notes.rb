@@ -17,16 +17,27 @@ module RAAF
 
         # @return [Array<String>]
         def all
-          adapter = (::Rails.application.config_for(:cable, env: "production") || {})[:adapter].to_s
+          cable = ::Rails.application.config_for(:cable, env: "production") || {}
+          adapter = cable[:adapter].to_s
           return ["#{FILE} names no adapter for production"] if adapter.empty?
           return [alone(adapter)] if ALONE.include?(adapter)
 
-          name = GEMS[adapter]
-          return [] if name.nil? || Gem.loaded_specs.key?(name)
-
-          ["#{FILE}: production has #{adapter}, which needs gem #{name.inspect} in the Gemfile"]
+          [gem_of(adapter), (deaf if adapter == "redis" && !cable[:reconnect_attempts].is_a?(Array))].compact
         rescue => error # what stands there is the application's, and may want a server or a variable to be read
           ["#{FILE} cannot be read for production: #{error.message.lines.first.to_s.strip}"]
+        end
+
+        def gem_of(adapter)
+          name = GEMS[adapter]
+          return if name.nil? || Gem.loaded_specs.key?(name)
+
+          "#{FILE}: production has #{adapter}, which needs gem #{name.inspect} in the Gemfile"
+        end
+
+        # Source: Action Cable's Redis adapter (7.1 to 8.1), whose thread that listens ends after these attempts.
+        def deaf
+          "#{FILE}: without a line such as reconnect_attempts: [0, 1, 2, 5, 10] a web process whose Redis was away " \
+            "hears nothing until it is started again"
         end
 
         def alone(adapter)

@@ -6,7 +6,6 @@ require_relative "configuration_notes"
 require_relative "javascript"
 require_relative "jobs"
 require_relative "owned_files"
-require_relative "../store/store_generator"
 
 module RAAF
   module Streaming
@@ -167,7 +166,10 @@ module RAAF
         #
         # @return [void]
         def create_store
-          invoke(StoreGenerator) if store?
+          return unless store?
+
+          require_relative "../store/store_generator" # needs ActiveRecord, which not every application has
+          invoke(StoreGenerator)
         end
 
         # What is left to do; or what is left to take away.

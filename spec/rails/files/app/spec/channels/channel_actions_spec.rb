@@ -11,16 +11,12 @@ RSpec.describe ProbeChannel, type: :channel do
     transmissions.map { |message| message["type"] || message.keys.first }
   end
 
-  it "says hello to who has subscribed" do
+  it "says hello before it says whether the subscription stands" do
     subscribe
     expect(subscription).to be_confirmed
     expect(transmissions).to eq([{"type" => "raaf_hello", "protocol" => 1}])
-  end
-
-  it "does not say hello to who was turned away" do
     subscribe closed: true
     expect(subscription).to be_rejected
-    expect(transmissions).to eq([])
   end
 
   it "acknowledges an action before it runs, and performs it once" do
