@@ -11,8 +11,8 @@ module RAAF
       #
       # {#append} and {#finish} put what is to be written into a queue, which one thread at a time sends, many at once;
       # so they never wait. While Redis is away it is tried again, for 30 s (the ends of streams: for 10 min);
-      # meanwhile, and where there is more than Redis takes, the oldest is lost once the queue is full. {#begin} and what
-      # asks wait for Redis, as long as the client's own time limits allow: give it short ones.
+      # meanwhile, and where there is more than Redis takes, the oldest is lost once the queue is full. {#begin} and
+      # what asks wait for Redis, as long as the client's own time limits allow: give it short ones.
       #
       # One look at Redis each `poll` seconds tells a process which of all its streams are to stop; none, where it
       # watches none.
