@@ -117,6 +117,21 @@ RSpec.describe "RAAF::Streaming::SessionChannel" do
     expect(report).to eq(rejected: "reject_subscription", heard: %w[one three])
   end
 
+  it "rejects somebody once, who has not been let in before" do
+    report = run_with_browsers(@server, <<~RUBY)
+      class RoomChannel < RAAF::Streaming::SessionChannel
+        CALLS = []
+        def subscribed = super.tap { CALLS << :subscribed }
+        def unsubscribed = CALLS << :unsubscribed
+      end
+      stranger = tab(2)
+      answer = stranger.subscribe(channel: "RoomChannel", session_id: "7")
+      report(answer: answer, calls: RoomChannel::CALLS, frames: stranger.frames)
+    RUBY
+
+    expect(report).to eq(answer: "reject_subscription", calls: %w[subscribed unsubscribed], frames: [])
+  end
+
   it "lets browsers call the application's actions only, and none of its own methods" do
     report = run_with_browsers(@server, <<~RUBY)
       class RoomChannel < RAAF::Streaming::SessionChannel

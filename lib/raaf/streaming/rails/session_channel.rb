@@ -40,6 +40,13 @@ module RAAF
           refuse(data)
           show_out
         end
+
+        private
+
+        # It is said before anybody is let in, and nobody is shown out before.
+        def raaf_hello
+          super if current_member?
+        end
       end
       include MembersOnly
 
