@@ -305,8 +305,14 @@ RSpec.describe RAAF::Streaming::ChannelControl do
         expect(states(resume(stream => {}))).to eq(stream => "unknown")
       end
 
+      it "says how it is with a stream that is sent here, also where none of its frames is kept" do
+        store.begin(id, keys: ["user:#{other.id}", "place:#{place}"])
+        expect(states(resume(id => {"attempt" => 1, "seq" => 3}))).to eq(id => "running")
+        expect(states(resume(id => {}, :by => control_of(user_class.new(0))))).to eq(id => "unknown")
+      end
+
       it "tells nobody of what is not sent to them, and is not theirs" do
-        begin_stream(other)
+        store.begin(id, keys: ["user:#{other.id}", "place:agent_#{other.id}", "request:#{SecureRandom.uuid}"])
         send_frames(1, to: "agent_#{other.id}")
         expect(resume(id => {})).to eq([{"type" => "raaf_resumed",
                                          "streams" => {id => {"state" => "unknown", "attempt" => 0, "last" => 0}}}])
