@@ -16,9 +16,9 @@ module RAAF
       #
       # {#append}, {#add_keys} and {#finish} put what is to be written into a queue, which one thread at a time writes,
       # many frames in one short transaction; so they never wait, and a transaction of the application's has no part in
-      # them. While the database is away or busy it is tried again, for 30 s; meanwhile, and where there is more than it
-      # takes, the oldest is lost once the queue is full. {#begin} and what asks wait for the database, as long as its
-      # own time limits allow.
+      # them. While the database is away or busy it is tried again, for 30 s (the ends of streams: for 10 min);
+      # meanwhile, and where there is more than it takes, the oldest is lost once the queue is full. {#begin} and what
+      # asks wait for the database, as long as its own time limits allow.
       #
       # One look at the database each `poll` seconds tells a process which of all its streams are to stop; none, where
       # it watches none. A connection is taken for each of these, and given back: the pool needs one or two more than
@@ -94,8 +94,7 @@ module RAAF
           owner = @database.digest(ReplayStore.name_of(owner, "owner"))
           keys = check_keys(keys)
           count("at_least", at_least)
-          @lease.hold(id)
-          begin_in_database(id, owner, keys, at_least)
+          begin_in_database(id, owner, keys, at_least).tap { |attempt| @lease.hold(id, attempt) }
         end
 
         # (see ReplayStore#await)
@@ -103,7 +102,7 @@ module RAAF
           id = id_of(stream_id)
           keys = check_keys(keys)
           count("attempt", attempt, 0)
-          @lease.release(id)
+          @lease.release(id, attempt)
           ask { change_one(id, keys) { |record| record.await(attempt) } }
           nil
         rescue Errors::StoreUnavailableError => e
@@ -121,16 +120,17 @@ module RAAF
         # (see ReplayStore#append)
         def append(stream_id, frame)
           check_frame(frame)
-          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize)
+          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize,
+            ends: frame.terminal?)
         end
 
         # (see ReplayStore#finish)
         def finish(stream_id, attempt: 1)
           id = id_of(stream_id)
           @watcher.finish(id, count("attempt", attempt))
-          @lease.release(id)
+          @lease.release(id, attempt)
           @lock.synchronize { @unsure.delete(id) }
-          @writer.push([:finish, id, attempt], 0)
+          @writer.push([:finish, id, attempt], 0, ends: true)
         end
 
         # (see ReplayStore#read)

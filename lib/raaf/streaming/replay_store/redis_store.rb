@@ -10,9 +10,9 @@ module RAAF
       # hosts. What it keeps is as durable as that Redis.
       #
       # {#append} and {#finish} put what is to be written into a queue, which one thread at a time sends, many at once;
-      # so they never wait. While Redis is away it is tried again, for 30 s; meanwhile, and where there is more than
-      # Redis takes, the oldest is lost once the queue is full. {#begin} and what asks wait for Redis, as long as the
-      # client's own time limits allow: give it short ones.
+      # so they never wait. While Redis is away it is tried again, for 30 s (the ends of streams: for 10 min);
+      # meanwhile, and where there is more than Redis takes, the oldest is lost once the queue is full. {#begin} and
+      # what asks wait for Redis, as long as the client's own time limits allow: give it short ones.
       #
       # One look at Redis each `poll` seconds tells a process which of all its streams are to stop; none, where it
       # watches none.
@@ -69,8 +69,10 @@ module RAAF
           owner = ReplayStore.name_of(owner, "owner")
           keys = check_keys(keys)
           count("at_least", at_least)
-          @lease.hold(id)
-          attempt = begin_in_redis(id, owner, at_least, keys) or return at_least
+          attempt = begin_in_redis(id, owner, at_least, keys)
+          @lease.hold(id, attempt || at_least)
+          return at_least unless attempt
+
           best_effort { list(id, keys) }
           attempt
         end
@@ -80,7 +82,7 @@ module RAAF
           id = id_of(stream_id)
           keys = check_keys(keys)
           count("attempt", attempt, 0)
-          @lease.release(id)
+          @lease.release(id, attempt)
           best_effort do
             run(RedisScripts::AWAIT, id, attempt, milliseconds(live_ttl), MAX_KEYS, *keys)
             list(id, keys)
@@ -97,16 +99,17 @@ module RAAF
         # (see ReplayStore#append)
         def append(stream_id, frame)
           check_frame(frame)
-          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize)
+          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize,
+            ends: frame.terminal?)
         end
 
         # (see ReplayStore#finish)
         def finish(stream_id, attempt: 1)
           id = id_of(stream_id)
           @watcher.finish(id, count("attempt", attempt))
-          @lease.release(id)
+          @lease.release(id, attempt)
           @lock.synchronize { @unsure.delete(id) }
-          @writer.push([:finish, id, attempt], 0)
+          @writer.push([:finish, id, attempt], 0, ends: true)
         end
 
         # (see ReplayStore#read)
@@ -236,7 +239,8 @@ module RAAF
         def ask
           yield
         rescue => e
-          raise Errors::StoreUnavailableError, "the replay store's Redis failed (#{e.class}: #{e.message})"
+          raise Errors::StoreUnavailableError, "the replay store's Redis failed (#{e.class}: " \
+                                               "#{Secrets.redact(e.message)})"
         end
 
         def run(script, id, *arguments)

@@ -295,6 +295,16 @@ RSpec.describe RAAF::Streaming::ChannelControl do
         expect(messages).to eq(%w[waiting unknown])
       end
 
+      it "says of no question that it waits which was not performed again, once nothing is known of its stream" do
+        request_id = SecureRandom.uuid
+        stream = RAAF::Streaming::ChannelControl::Request.of(request_id, "user-#{user.id}").stream_id
+        store.begin(stream)
+        control.perform({"action" => "chat", "raaf" => {"request_id" => request_id}}) { raise "twice" }
+        received
+        RAAF::Streaming.configure { |config| config.replay_store = RAAF::Streaming::ReplayStore::MemoryStore.new }
+        expect(states(resume(stream => {}))).to eq(stream => "unknown")
+      end
+
       it "tells nobody of what is not sent to them, and is not theirs" do
         begin_stream(other)
         send_frames(1, to: "agent_#{other.id}")
