@@ -163,6 +163,32 @@ RSpec.describe RAAF::Streaming::AgentJob do
       end
     end
 
+    it "has nobody wait for a job that has failed before it began a stream, but where it is tried again" do
+      with_store do |store|
+        job_class do
+          retry_on IOError, wait: 0, attempts: 2
+          def perform = raise(IOError)
+        end.perform_later
+        id = enqueued.last["raaf"]["stream_id"]
+        work_off
+        expect(store.state_of(id)).to eq(:waiting)
+        expect { work_off }.to raise_error(IOError)
+        expect(store.state_of(id)).to eq(:finished)
+      end
+    end
+
+    it "keeps no stream alive that the job has let go of" do
+      with_store do |store|
+        server.script(**no_answer)
+        runner = self.runner
+        job_class { define_method(:perform) { runner.stream("Hi") && nil } }.perform_later
+        Thread.new { work_off }.join # no stack of ours has it
+        server.wait_for_request
+        eventually { GC.start || store.state_of(enqueued.last["raaf"]["stream_id"]) == :finished }
+        server.wait_for_close(server.requests.first)
+      end
+    end
+
     it "performs jobs that were enqueued before there was any of this" do
       job_class.perform_later(7, "Hello", "s1")
       work_off(enqueued.last.except("raaf"))

@@ -6,6 +6,9 @@ require "rbconfig"
 RSpec.describe RAAF::Streaming, ".process_chunks" do
   include_context "with a model server"
 
+  # Another spec may have loaded it.
+  before { hide_const("ActiveJob") if defined?(ActiveJob) }
+
   around do |example|
     @processors = []
     example.run

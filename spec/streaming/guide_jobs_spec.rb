@@ -97,7 +97,7 @@ RSpec.describe "The guide's job and its AsyncAgentService" do
     RUBY
 
     expect(found).to eq(waiting: "waiting", state: "cancelled", error: "the stream was cancelled",
-      stamp: {stream_id: "9b2f", seq: 1, attempt: 1, terminal: true, request_id: "r1"})
+      stamp: {stream_id: "9b2f", seq: 1, attempt: 1, terminal: true, request_id: "r1", cancelled: true})
     expect(@server.requests).to be_empty
   end
 

@@ -216,6 +216,22 @@ RSpec.describe "What a stream leaves in the replay store" do
       server.wait_for_close(server.requests.first)
     end
 
+    it "is expected by a store of the application's own too, which has no more than it has to have" do
+      own = Class.new do
+        extend Forwardable
+
+        def_delegators :@kept, *RAAF::Streaming::ReplayStore::INTERFACE
+        def initialize(kept) = @kept = kept
+      end
+      RAAF::Streaming.configure { |config| config.replay_store = own.new(store) }
+      server.script(**no_answer)
+      job = origin_of(owner: "run 1")
+      stream = begin_stream(job)
+      expect([job.hand_back, store.state_of("s")]).to eq([1, :waiting])
+      expect(stream.wait.status).to eq(:cancelled)
+      expect(store.state_of("s")).to eq(:waiting)
+    end
+
     it "is not expected where it was not handed back, or is no job" do
       server.script(**silence_after("old"))
       origin = origin_of

@@ -117,6 +117,39 @@ RSpec.describe "RAAF::Streaming::SessionChannel" do
     expect(report).to eq(rejected: "reject_subscription", heard: %w[one three])
   end
 
+  it "rejects somebody once, who has not been let in before" do
+    report = run_with_browsers(@server, <<~RUBY)
+      class RoomChannel < RAAF::Streaming::SessionChannel
+        CALLS = []
+        def subscribed = super.tap { CALLS << :subscribed }
+        def unsubscribed = CALLS << :unsubscribed
+      end
+      stranger = tab(2)
+      answer = stranger.subscribe(channel: "RoomChannel", session_id: "7")
+      report(answer: answer, calls: RoomChannel::CALLS, frames: stranger.frames)
+    RUBY
+
+    expect(report).to eq(answer: "reject_subscription", calls: %w[subscribed unsubscribed], frames: [])
+  end
+
+  it "lets browsers call the application's actions only, and none of its own methods" do
+    report = run_with_browsers(@server, <<~RUBY)
+      class RoomChannel < RAAF::Streaming::SessionChannel
+        def say(data) = nil
+      end
+      own = %w[raaf_redirect raaf_resume raaf_stop]
+      actions = [RAAF::Streaming::SessionChannel, RoomChannel].map { |type| type.action_methods.to_a - own }
+      RAAF::Streaming::Memberships.current.join("7", 1)
+      ann = tab(1)
+      ann.subscribe(session_id: "7")
+      id = "00000000-0000-4000-8000-000000000000"
+      ann.perform("perform_action", raaf: {request_id: id})
+      report(actions: actions, refused: ann.wait_for(type: "raaf_refused", request_id: id)[:reason])
+    RUBY
+
+    expect(report).to eq(actions: [[], ["say"]], refused: "invalid")
+  end
+
   it "gives members what they have missed, and nobody who has left" do
     @server.script(deltas: %w[One .])
     report = run_with_browsers(@server, <<~RUBY)

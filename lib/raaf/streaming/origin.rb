@@ -71,6 +71,7 @@ module RAAF
         @taken = 0
         @recordings = []
         @last = nil
+        @let_go = false
       end
 
       # @return [Delivery, nil] of the stream that this run of the job has begun last; nil: none, or it is no job
@@ -79,7 +80,7 @@ module RAAF
       # @param delivery [Delivery]
       # @return [void]
       def last=(delivery)
-        @last = delivery if owner
+        @lock.synchronize { @last = delivery if owner && !@let_go }
       end
 
       # @return [String, nil] the id of the next stream
@@ -95,7 +96,7 @@ module RAAF
       # @param recording [ReplayStore::Recording]
       # @return [void]
       def note(recording)
-        @lock.synchronize { @recordings = [*@recordings.reject(&:over?), recording] }
+        @lock.synchronize { @recordings = [*@recordings.reject(&:over?), recording] unless @let_go }
       end
 
       # This run of the job was interrupted, and the job goes back into its queue. Its streams that have not come to
@@ -105,6 +106,18 @@ module RAAF
       # @return [Integer] how many streams
       def hand_back
         @lock.synchronize { @recordings }.count(&:hand_back)
+      end
+
+      # This run of the job is over. What it has begun and let go of is nobody's now, and the garbage collector ends it;
+      # from here it would be kept, since the store's watch knows where its stream comes from.
+      #
+      # @return [void]
+      def let_go
+        @lock.synchronize do
+          @let_go = true
+          @last = nil
+          @recordings = []
+        end
       end
 
       # @return [String] short

@@ -36,7 +36,7 @@ module RAAF
       # @param client [#call, #with]
       # @raise [ArgumentError] for a client that is none
       def initialize(client)
-        unless client.respond_to?(:call) || client.respond_to?(:with)
+        unless client.respond_to?(:call) || pool?(client)
           raise ArgumentError, "a Redis, a RedisClient or a ConnectionPool is needed, not #{client.class}"
         end
 
@@ -94,10 +94,15 @@ module RAAF
 
       private
 
+      # ActiveSupport gives every object a method of that name.
+      def pool?(client)
+        client.respond_to?(:with) && client.method(:with).owner != Object
+      end
+
       def with(&block)
         lock = @lock
         return lock.synchronize { block.call(@client) } if lock
-        return block.call(@client) unless @client.respond_to?(:with)
+        return block.call(@client) unless pool?(@client)
 
         @client.with(&block)
       end

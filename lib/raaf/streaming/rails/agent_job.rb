@@ -75,6 +75,8 @@ module RAAF
 
         around_perform { |job, perform| job.__send__(:raaf_perform, perform) }
         after_enqueue { |job| job.__send__(:raaf_await) }
+        # ActiveJob 7.1 or newer.
+        after_discard { |job, error| job.__send__(:raaf_discard, error) } if respond_to?(:after_discard)
       end
 
       # @param options [Hash{Symbol=>Object}] as ActiveJob has it; a priority may be one of {PRIORITIES}' names
@@ -175,6 +177,8 @@ module RAAF
         raise unless e.is_a?(JobShutdown::Shutdown)
 
         retry_job
+      ensure
+        origin&.let_go
       end
 
       # Of a job that has come to its end the stream is waited for no longer, though it may not have begun.
@@ -183,6 +187,18 @@ module RAAF
         return (last.over unless last.stream) if last # there was none, but something was said about it
 
         Streaming.configuration.replay_store&.finish(origin.stream_id, attempt: origin.attempt) if streams?
+      end
+
+      # An error has ended the job for good, as far as ActiveJob knows: nobody waits any longer for a stream that has
+      # not begun. Where the queue itself runs the job again, that is another attempt.
+      def raaf_discard(error)
+        store = Streaming.configuration.replay_store
+        return unless store && streams? && error.is_a?(StandardError)
+        return unless store.state_of(raaf_data["stream_id"]) == :waiting
+
+        store.finish(raaf_data["stream_id"], attempt: [executions.to_i, 1].max)
+      rescue Errors::StoreUnavailableError
+        nil
       end
 
       # From now on the stream is known, and waited for. A job that enqueues itself again has done so before.

@@ -18,6 +18,9 @@ module RAAF
     #   *raaf_redirect* goes on with another instruction. What a browser sends there is checked, whatever it is, and one
     #   connection may ask so often and no oftener.
     #
+    # *Whose.* A request belongs to the connection's identifiers (`identified_by`), and its id goes with its frames to
+    # all who read them. So who shares those, since they name no user, may stop and redirect what another one has asked.
+    #
     # What it says goes to one subscription (`transmit`), so it arrives also where Action Cable's pub/sub does not work.
     #
     # *Threads.* Action Cable performs what one browser sends on a pool of threads, so two actions of one channel may

@@ -27,6 +27,29 @@ module RAAF
     class SessionChannel < ActionCable::Channel::Base
       include ChannelActions
 
+      # Asks before each action. In a module, since Action Cable lets browsers call what the class itself has.
+      #
+      # @api private
+      module MembersOnly
+        # @param data [Hash{String=>Object}]
+        # @return [void]
+        # @api private
+        def perform_action(data)
+          return super if current_member?
+
+          refuse(data)
+          show_out
+        end
+
+        private
+
+        # It is said before anybody is let in, and nobody is shown out before.
+        def raaf_hello
+          super if current_member?
+        end
+      end
+      include MembersOnly
+
       # The places of each kind of session.
       PLACES = {
         "collaboration" => ->(session, user) { ["collaboration_#{session}_#{user}", "collaboration_#{session}"] },
@@ -35,6 +58,8 @@ module RAAF
       # For which it is believed that a user is still a member, when frames are sent.
       RECHECK_SECONDS = 1
       private_constant :PLACES
+
+      private
 
       # @return [void]
       # @api private
@@ -46,18 +71,6 @@ module RAAF
         places.call(session_id, user).each { |place| stream_from(place) }
         stream_from(Memberships.place(session_id, user), ->(_) { show_out unless current_member? })
       end
-
-      # @param data [Hash{String=>Object}]
-      # @return [void]
-      # @api private
-      def perform_action(data)
-        return super if current_member?
-
-        refuse(data)
-        show_out
-      end
-
-      private
 
       # @return [String, nil] which session it is; nil: none was named
       def session_id

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "../database"
-require_relative "writer"
+require_relative "shared_store"
 require_relative "active_record_store/stream_record"
 require_relative "active_record_store/records"
 require_relative "active_record_store/sweep"
@@ -16,9 +16,9 @@ module RAAF
       #
       # {#append}, {#add_keys} and {#finish} put what is to be written into a queue, which one thread at a time writes,
       # many frames in one short transaction; so they never wait, and a transaction of the application's has no part in
-      # them. While the database is away or busy it is tried again, for 30 s; meanwhile, and where there is more than it
-      # takes, the oldest is lost once the queue is full. {#begin} and what asks wait for the database, as long as its
-      # own time limits allow.
+      # them. While the database is away or busy it is tried again, for 30 s (the ends of streams: for 10 min);
+      # meanwhile, and where there is more than it takes, the oldest is lost once the queue is full. {#begin} and what
+      # asks wait for the database, as long as its own time limits allow.
       #
       # One look at the database each `poll` seconds tells a process which of all its streams are to stop; none, where
       # it watches none. A connection is taken for each of these, and given back: the pool needs one or two more than
@@ -42,17 +42,7 @@ module RAAF
       #     connects_to database: {writing: :streams, reading: :streams}
       #   end
       #   RAAF::Streaming::ReplayStore::ActiveRecordStore.new(base: "StreamsRecord")
-      class ActiveRecordStore < ReplayStore
-        # Seconds between two looks for streams that are to stop, unless another number is given.
-        POLL = 0.1
-        # Things that wait to be written, unless another number is given.
-        MAX_QUEUED = 10_000
-        # Bytes that wait to be written, unless another number is given: 16 MiB.
-        MAX_QUEUED_BYTES = 16 * 1024 * 1024
-        # Streams that {#streams_of} gives; of more the oldest are left out.
-        MAX_LISTED = 100
-        # Streams whose attempt is not sure that are remembered.
-        MAX_UNSURE = 1000
+      class ActiveRecordStore < SharedStore
         # Streams that are asked for at once.
         SLICE = 500
         # How often a checkpoint is read again where frames are dropped for room meanwhile.
@@ -69,23 +59,13 @@ module RAAF
 
         # @param base [Class, String, nil] an abstract class of ActiveRecord's, or its name (so that it can be
         #   reloaded): by its connection. nil: the application's main database
-        # @param poll [Numeric] seconds between two looks for streams that are to stop
-        # @param max_queued [Integer] things that wait to be written
-        # @param max_queued_bytes [Integer] bytes that wait to be written
-        # @param options [Hash] see {ReplayStore#initialize}
+        # @param options [Hash] see {SharedStore#initialize}
         # @raise [ArgumentError] for a wrong number
-        def initialize(base: nil, poll: POLL, max_queued: MAX_QUEUED, max_queued_bytes: MAX_QUEUED_BYTES, **options)
+        def initialize(base: nil, **options)
           super(**options)
           @base = base
           @database = Database.new(base)
-          @watcher = Watcher.new(seconds("poll", poll), method(:look))
-          @writer = Writer.new(max_items: count("max_queued", max_queued),
-            max_bytes: count("max_queued_bytes", max_queued_bytes), write: method(:write))
-          @lease = Lease.new(lease_interval, method(:renew))
           @sweep = Sweep.new(@database)
-          @lock = Mutex.new # covers the rest
-          @counts = {appended: 0, refused: 0}
-          @unsure = {} # streams that may have got another attempt than begin has given
         end
 
         # (see ReplayStore#begin)
@@ -94,8 +74,9 @@ module RAAF
           owner = @database.digest(ReplayStore.name_of(owner, "owner"))
           keys = check_keys(keys)
           count("at_least", at_least)
-          @lease.hold(id)
-          begin_in_database(id, owner, keys, at_least)
+          attempt = begin_in_database(id, owner, keys, at_least) || at_least
+          @lease.hold(id, attempt)
+          attempt
         end
 
         # (see ReplayStore#await)
@@ -103,34 +84,12 @@ module RAAF
           id = id_of(stream_id)
           keys = check_keys(keys)
           count("attempt", attempt, 0)
-          @lease.release(id)
+          @lease.release(id, attempt)
           ask { change_one(id, keys) { |record| record.await(attempt) } }
           nil
         rescue Errors::StoreUnavailableError => e
           Streaming.logger.warn("#{e.message}; nobody learns that the stream #{id} waits")
           nil
-        end
-
-        # (see ReplayStore#add_keys)
-        def add_keys(stream_id, keys)
-          keys = check_keys(keys)
-          @writer.push([:add_keys, id_of(stream_id), keys], keys.sum(&:bytesize)) if keys.any?
-          nil
-        end
-
-        # (see ReplayStore#append)
-        def append(stream_id, frame)
-          check_frame(frame)
-          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize)
-        end
-
-        # (see ReplayStore#finish)
-        def finish(stream_id, attempt: 1)
-          id = id_of(stream_id)
-          @watcher.finish(id, count("attempt", attempt))
-          @lease.release(id)
-          @lock.synchronize { @unsure.delete(id) }
-          @writer.push([:finish, id, attempt], 0)
         end
 
         # (see ReplayStore#read)
@@ -199,18 +158,6 @@ module RAAF
             .map { |name| utf8(name) }
         end
 
-        # (see ReplayStore#watch)
-        def watch(stream_id, attempt: 1, &block)
-          raise ArgumentError, "watch needs a block" unless block
-
-          @watcher.add(Watch.new(id_of(stream_id), count("attempt", attempt), block))
-        end
-
-        # (see ReplayStore#unwatch)
-        def unwatch(watch)
-          @watcher.delete(watch)
-        end
-
         # Where the tables for them are not there, their questions fail.
         #
         # @return [Memberships::ActiveRecordStore] a new one
@@ -218,29 +165,10 @@ module RAAF
           Memberships::ActiveRecordStore.new(base: @base)
         end
 
-        # (see ReplayStore#flush)
-        def flush(seconds = 1)
-          @writer.flush(seconds)
-        end
-
-        # (see ReplayStore#stats)
-        def stats
-          {**@lock.synchronize { @counts.dup }, lost: @writer.lost, queued: @writer.queued}
-        end
-
         private
 
         def table(name)
           @database.table(name)
-        end
-
-        def milliseconds(seconds)
-          (seconds * 1000).ceil
-        end
-
-        # Binary columns, so that any text can be kept.
-        def utf8(bytes)
-          bytes.to_s.dup.force_encoding(Encoding::UTF_8)
         end
 
         def live
@@ -276,36 +204,18 @@ module RAAF
           end
         end
 
-        # @return [Integer] the attempt
+        # @return [Integer, nil] nil: it has failed
         def begin_in_database(id, owner, keys, at_least)
           process = @lease.process
-          attempt = ask do
-            change_one(id, keys) do |record|
-              record.begin(owner, at_least, process)
-              hold_lease(process)
-              record.attempt
+          begun(id, at_least) do
+            ask do
+              change_one(id, keys) do |record|
+                record.begin(owner, at_least, process)
+                hold_lease(process)
+                record.attempt
+              end
             end
           end
-          @lock.synchronize { @unsure.delete(id) }
-          @watcher.supersede(id, attempt)
-          attempt
-        rescue Errors::StoreUnavailableError => e
-          unsure(id)
-          Streaming.logger.warn("#{e.message}; the stream #{id} goes on as attempt #{at_least}")
-          at_least
-        end
-
-        # Whether the database has begun the attempt before it failed, nobody knows. So that there is a higher number is
-        # no reason to stop the stream.
-        def unsure(id)
-          @lock.synchronize do
-            @unsure[id] = true
-            @unsure.shift while @unsure.size > MAX_UNSURE
-          end
-        end
-
-        def sure?(id)
-          @lock.synchronize { !@unsure.key?(id) }
         end
 
         # On a thread of the pool of stores.
@@ -341,13 +251,6 @@ module RAAF
           end
           record.touch(now, self) if done && kind != :add_keys
           [record.attempt, done]
-        end
-
-        def note(kind, id, attempt, done)
-          return if kind == :add_keys
-
-          @lock.synchronize { @counts[done ? :appended : :refused] += 1 } if kind == :append
-          @watcher.supersede(id, attempt) if sure?(id)
         end
 
         # On a thread of the watcher's.

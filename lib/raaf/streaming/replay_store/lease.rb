@@ -32,20 +32,26 @@ module RAAF
         # anyway.
         #
         # @param stream_id [String]
+        # @param attempt [Integer] at it, which this process runs
         # @return [void]
-        def hold(stream_id)
+        def hold(stream_id, attempt)
           @lock.synchronize do
             here
-            @streams[stream_id] = true
+            @streams[stream_id] = [@streams.fetch(stream_id, 0), attempt].max
             start unless @waiting
           end
           nil
         end
 
+        # That attempt is over here. A later one of the same stream, which has taken its place, runs on.
+        #
         # @param stream_id [String]
+        # @param attempt [Integer]
         # @return [void]
-        def release(stream_id)
-          @lock.synchronize { @streams.delete(stream_id) if @pid == Process.pid }
+        def release(stream_id, attempt)
+          @lock.synchronize do
+            @streams.delete(stream_id) if @pid == Process.pid && @streams.fetch(stream_id, 0) <= attempt
+          end
           nil
         end
 
@@ -66,7 +72,7 @@ module RAAF
         def begin_here
           @pid = Process.pid
           @process = "#{Socket.gethostname[0, 64]}-#{@pid}-#{SecureRandom.hex(6)}"
-          @streams = {}
+          @streams = {} # id => attempt
           @waiting = false
         end
 

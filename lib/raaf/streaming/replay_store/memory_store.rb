@@ -7,7 +7,7 @@ module RAAF
       # one. It never fails. A forked child goes on with a copy, in which nobody runs its parent's streams.
       #
       # Of too many streams, or too many bytes, those are dropped first that have come to their end, then those that
-      # have been left alone longest.
+      # were cancelled and have never begun, then those that have been left alone longest.
       class MemoryStore < ReplayStore
         # Streams kept, unless another number is given.
         MAX_STREAMS = 1000
@@ -240,11 +240,16 @@ module RAAF
           return true unless over?
 
           forget_expired
-          while over? && @records.size > 1
-            oldest = @records.each_key.find { |id| @records[id].finished } || @records.each_key.first
-            drop(oldest) if oldest
-          end
+          drop_one while over? && @records.size > 1
           true
+        end
+
+        # What browsers have only cancelled goes before what is being written: they could make room for as much.
+        def drop_one
+          finished, = @records.find { |_, record| record.finished }
+          unbegun, = @records.first(@records.size - 1).find { |_, record| record.cancelled && record.attempt.zero? }
+          id = finished || unbegun || @records.each_key.first
+          drop(id) if id
         end
 
         def over?

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "redis_scripts"
-require_relative "writer"
+require_relative "shared_store"
 
 module RAAF
   module Streaming
@@ -10,9 +10,9 @@ module RAAF
       # hosts. What it keeps is as durable as that Redis.
       #
       # {#append} and {#finish} put what is to be written into a queue, which one thread at a time sends, many at once;
-      # so they never wait. While Redis is away it is tried again, for 30 s; meanwhile, and where there is more than
-      # Redis takes, the oldest is lost once the queue is full. {#begin} and what asks wait for Redis, as long as the
-      # client's own time limits allow: give it short ones.
+      # so they never wait. While Redis is away it is tried again, for 30 s (the ends of streams: for 10 min);
+      # meanwhile, and where there is more than Redis takes, the oldest is lost once the queue is full. {#begin} and
+      # what asks wait for Redis, as long as the client's own time limits allow: give it short ones.
       #
       # One look at Redis each `poll` seconds tells a process which of all its streams are to stop; none, where it
       # watches none.
@@ -23,19 +23,9 @@ module RAAF
       # @example
       #   pool = ConnectionPool.new(size: 5) { Redis.new(url: ENV["REDIS_URL"], timeout: 0.5) }
       #   RAAF::Streaming::ReplayStore::RedisStore.new(pool)
-      class RedisStore < ReplayStore
-        # Seconds between two looks for streams that are to stop, unless another number is given.
-        POLL = 0.1
-        # Frames that wait to be written, unless another number is given.
-        MAX_QUEUED = 10_000
-        # Bytes that wait to be written, unless another number is given: 16 MiB.
-        MAX_QUEUED_BYTES = 16 * 1024 * 1024
-        # Streams that are found by one key; of more the oldest are forgotten.
-        MAX_LISTED = 100
+      class RedisStore < SharedStore
         # Seconds for which is kept what tells processes that something was cancelled, and which streams a key has.
         LIST_TTL = 86_400
-        # Streams whose attempt is not sure that are remembered.
-        MAX_UNSURE = 1000
         # What the queue has Redis do.
         WRITING = [RedisScripts::APPEND, RedisScripts::FINISH, RedisScripts::ADD_KEYS, RedisScripts::LIST].freeze
         # Fields of a stream.
@@ -44,23 +34,13 @@ module RAAF
 
         # @param client [#call, #with] a Redis (of the gem redis), a RedisClient, or a ConnectionPool of either
         # @param prefix [String] of the keys
-        # @param poll [Numeric] seconds between two looks for streams that are to stop
-        # @param max_queued [Integer] frames that wait to be written
-        # @param max_queued_bytes [Integer] bytes that wait to be written
-        # @param options [Hash] see {ReplayStore#initialize}
+        # @param options [Hash] see {SharedStore#initialize}
         # @raise [ArgumentError] for a client that is none, and a wrong number
-        def initialize(client, prefix: "raaf:replay:", poll: POLL, max_queued: MAX_QUEUED,
-          max_queued_bytes: MAX_QUEUED_BYTES, **options)
+        def initialize(client, prefix: "raaf:replay:", **options)
           super(**options)
           @redis = RedisConnection.new(client)
           @prefix = prefix.to_s
-          @watcher = Watcher.new(seconds("poll", poll), method(:look))
-          @writer = Writer.new(max_items: count("max_queued", max_queued),
-            max_bytes: count("max_queued_bytes", max_queued_bytes), write: method(:write))
-          @lease = Lease.new(lease_interval, ->(process) { @redis.call(*renewal(process)) })
-          @lock = Mutex.new # covers the rest, but for @token, which is the poll's
-          @counts = {appended: 0, refused: 0}
-          @unsure = {} # streams that may have got another attempt than begin has given
+          @token = nil # the poll's
         end
 
         # (see ReplayStore#begin)
@@ -69,8 +49,10 @@ module RAAF
           owner = ReplayStore.name_of(owner, "owner")
           keys = check_keys(keys)
           count("at_least", at_least)
-          @lease.hold(id)
-          attempt = begin_in_redis(id, owner, at_least, keys) or return at_least
+          attempt = begin_in_redis(id, owner, at_least, keys)
+          @lease.hold(id, attempt || at_least)
+          return at_least unless attempt
+
           best_effort { list(id, keys) }
           attempt
         end
@@ -80,33 +62,11 @@ module RAAF
           id = id_of(stream_id)
           keys = check_keys(keys)
           count("attempt", attempt, 0)
-          @lease.release(id)
+          @lease.release(id, attempt)
           best_effort do
             run(RedisScripts::AWAIT, id, attempt, milliseconds(live_ttl), MAX_KEYS, *keys)
             list(id, keys)
           end
-        end
-
-        # (see ReplayStore#add_keys)
-        def add_keys(stream_id, keys)
-          keys = check_keys(keys)
-          @writer.push([:add_keys, id_of(stream_id), keys], keys.sum(&:bytesize)) if keys.any?
-          nil
-        end
-
-        # (see ReplayStore#append)
-        def append(stream_id, frame)
-          check_frame(frame)
-          @writer.push([:append, id_of(stream_id), frame], frame.data.bytesize + frame.delta.bytesize)
-        end
-
-        # (see ReplayStore#finish)
-        def finish(stream_id, attempt: 1)
-          id = id_of(stream_id)
-          @watcher.finish(id, count("attempt", attempt))
-          @lease.release(id)
-          @lock.synchronize { @unsure.delete(id) }
-          @writer.push([:finish, id, attempt], 0)
         end
 
         # (see ReplayStore#read)
@@ -173,31 +133,9 @@ module RAAF
           fields.filter_map { |field| field.delete_prefix("key:") if field.start_with?("key:") }
         end
 
-        # (see ReplayStore#watch)
-        def watch(stream_id, attempt: 1, &block)
-          raise ArgumentError, "watch needs a block" unless block
-
-          @watcher.add(Watch.new(id_of(stream_id), count("attempt", attempt), block))
-        end
-
-        # (see ReplayStore#unwatch)
-        def unwatch(watch)
-          @watcher.delete(watch)
-        end
-
         # (see ReplayStore#memberships)
         def memberships
           Memberships::RedisStore.new(@redis, prefix: "#{@prefix}members:")
-        end
-
-        # (see ReplayStore#flush)
-        def flush(seconds = 1)
-          @writer.flush(seconds)
-        end
-
-        # (see ReplayStore#stats)
-        def stats
-          {**@lock.synchronize { @counts.dup }, lost: @writer.lost, queued: @writer.queued}
         end
 
         # @return [String] without the client, whose address may hold a password
@@ -221,14 +159,6 @@ module RAAF
           "#{@prefix}changed"
         end
 
-        def milliseconds(seconds)
-          (seconds * 1000).ceil
-        end
-
-        def utf8(text)
-          text.dup.force_encoding(Encoding::UTF_8)
-        end
-
         def yes?(field)
           field.to_s == "1"
         end
@@ -236,7 +166,8 @@ module RAAF
         def ask
           yield
         rescue => e
-          raise Errors::StoreUnavailableError, "the replay store's Redis failed (#{e.class}: #{e.message})"
+          raise Errors::StoreUnavailableError, "the replay store's Redis failed (#{e.class}: " \
+                                               "#{Secrets.redact(e.message)})"
         end
 
         def run(script, id, *arguments)
@@ -252,15 +183,13 @@ module RAAF
           process = @lease.process
           arguments = [owner, at_least, milliseconds(live_ttl), process, MAX_KEYS, *keys]
           commands = [renewal(process), RedisScripts::BEGIN_ATTEMPT.command([key_of(id)], arguments)]
-          _, (attempt, fresh) = ask { @redis.knowing([RedisScripts::BEGIN_ATTEMPT]) { @redis.pipelined(commands) } }
-          @lock.synchronize { @unsure.delete(id) }
-          @watcher.supersede(id, attempt)
-          best_effort { announce } if fresh == 1 && attempt > 1
+          fresh = nil
+          attempt = begun(id, at_least) do
+            _, (number, fresh) = ask { @redis.knowing([RedisScripts::BEGIN_ATTEMPT]) { @redis.pipelined(commands) } }
+            number
+          end
+          best_effort { announce } if attempt && fresh == 1 && attempt > 1
           attempt
-        rescue Errors::StoreUnavailableError => e
-          unsure(id)
-          Streaming.logger.warn("#{e.message}; the stream #{id} goes on as attempt #{at_least}")
-          nil
         end
 
         def list(id, keys)
@@ -274,6 +203,10 @@ module RAAF
 
         def lease_of(process)
           "#{@prefix}lease:#{process}"
+        end
+
+        def renew(process)
+          @redis.call(*renewal(process))
         end
 
         def renewal(process)
@@ -290,19 +223,6 @@ module RAAF
         rescue => e
           Streaming.logger.warn("the replay store's Redis failed (#{e.class}: #{Secrets.redact(e.message)})")
           nil
-        end
-
-        # Whether Redis has begun the attempt before it failed, nobody knows. So that there is a higher number is no
-        # reason to stop the stream.
-        def unsure(id)
-          @lock.synchronize do
-            @unsure[id] = true
-            @unsure.shift while @unsure.size > MAX_UNSURE
-          end
-        end
-
-        def sure?(id)
-          @lock.synchronize { !@unsure.key?(id) }
         end
 
         # On a thread of the writer's.
@@ -324,13 +244,6 @@ module RAAF
           RedisScripts::APPEND.command(keys, [what.place, what.attempt, what.seq, what.data, what.delta,
             what.terminal? ? 1 : 0, what.reset? ? 1 : 0, max_frames, max_bytes, max_text_bytes, MAX_PLACES,
             milliseconds(live_ttl), @lease.process])
-        end
-
-        def note(kind, id, attempt, kept)
-          return if kind == :add_keys
-
-          @lock.synchronize { @counts[kept ? :appended : :refused] += 1 } if kind == :append
-          @watcher.supersede(id, attempt) if sure?(id)
         end
 
         # On a thread of the watcher's. What changes after the token was read changes the token again.

@@ -7,8 +7,9 @@ module RAAF
       # {ThreadPool.stores} at a time; so nobody waits.
       #
       # What waits is bounded: of more, the oldest is lost. Where the store fails, the same is tried again, until it has
-      # failed for so long that readers will have given up; then all that waits is lost. A child has nothing of what
-      # its parent is to write.
+      # failed for so long that readers will have given up; then what waits is lost. But the ends of streams are kept
+      # longer, and are lost last: without one a reader would wait for a stream that runs no more. A child has nothing
+      # of what its parent is to write.
       #
       # @api private
       class Writer
@@ -18,6 +19,8 @@ module RAAF
         DELAYS = (0.05..1.0)
         # Seconds for which a store may fail until what waits for it is given up.
         KEEP_SECONDS = 30
+        # The same for the ends of streams.
+        KEEP_ENDS_SECONDS = 600
         # Seconds between two lines of the log about a store that fails.
         COMPLAINT_SECONDS = 60
 
@@ -38,11 +41,12 @@ module RAAF
 
         # @param item [Object]
         # @param bytes [Integer] what it takes
+        # @param ends [Boolean] whether it is the end of a stream
         # @return [void]
-        def push(item, bytes)
+        def push(item, bytes, ends: false)
           @lock.synchronize do
             begin_here unless @pid == Process.pid
-            @items << [item, bytes]
+            @items << [item, bytes, ends]
             @bytes += bytes
             lose_oldest while @items.size > @max_items || @bytes > @max_bytes
             start unless @working
@@ -94,7 +98,9 @@ module RAAF
 
         # Under the lock.
         def lose_oldest
-          @bytes -= @items.shift.last
+          oldest = @items.index { |_, _, ends| !ends } || 0
+          gone = oldest.zero? ? @items.shift : @items.delete_at(oldest) # which moves the rest
+          @bytes -= gone[1] # steep:ignore
           @lost += 1
         end
 
@@ -122,7 +128,7 @@ module RAAF
 
             if @batch.empty?
               @batch = @items.shift(BATCH)
-              @bytes -= @batch.sum(&:last)
+              @bytes -= @batch.sum { |_, bytes, _| bytes }
             end
             @working = false if @batch.empty?
             @batch.map(&:first) if @working
@@ -141,7 +147,7 @@ module RAAF
         def failed(error)
           delay = @lock.synchronize do
             since = (@failing_since ||= Timers.now)
-            give_up if Timers.now - since > KEEP_SECONDS
+            give_up(Timers.now - since)
             @delay.tap { @delay = [@delay * 2, DELAYS.end].min }
           end
           complain(error)
@@ -151,11 +157,14 @@ module RAAF
         end
 
         # Under the lock.
-        def give_up
-          @lost += @items.size + @batch.size
-          @items = []
+        def give_up(seconds)
+          return unless seconds > KEEP_SECONDS
+
+          kept, gone = [*@batch, *@items].partition { |_, _, ends| ends && seconds <= KEEP_ENDS_SECONDS }
+          @lost += gone.size
+          @items = kept
           @batch = []
-          @bytes = 0
+          @bytes = kept.sum { |_, bytes, _| bytes }
           @written.broadcast
         end
 

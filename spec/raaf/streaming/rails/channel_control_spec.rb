@@ -295,8 +295,24 @@ RSpec.describe RAAF::Streaming::ChannelControl do
         expect(messages).to eq(%w[waiting unknown])
       end
 
+      it "says of no question that it waits which was not performed again, once nothing is known of its stream" do
+        request_id = SecureRandom.uuid
+        stream = RAAF::Streaming::ChannelControl::Request.of(request_id, "user-#{user.id}").stream_id
+        store.begin(stream)
+        control.perform({"action" => "chat", "raaf" => {"request_id" => request_id}}) { raise "twice" }
+        received
+        RAAF::Streaming.configure { |config| config.replay_store = RAAF::Streaming::ReplayStore::MemoryStore.new }
+        expect(states(resume(stream => {}))).to eq(stream => "unknown")
+      end
+
+      it "says how it is with a stream that is sent here, also where none of its frames is kept" do
+        store.begin(id, keys: ["user:#{other.id}", "place:#{place}"])
+        expect(states(resume(id => {"attempt" => 1, "seq" => 3}))).to eq(id => "running")
+        expect(states(resume(id => {}, :by => control_of(user_class.new(0))))).to eq(id => "unknown")
+      end
+
       it "tells nobody of what is not sent to them, and is not theirs" do
-        begin_stream(other)
+        store.begin(id, keys: ["user:#{other.id}", "place:agent_#{other.id}", "request:#{SecureRandom.uuid}"])
         send_frames(1, to: "agent_#{other.id}")
         expect(resume(id => {})).to eq([{"type" => "raaf_resumed",
                                          "streams" => {id => {"state" => "unknown", "attempt" => 0, "last" => 0}}}])

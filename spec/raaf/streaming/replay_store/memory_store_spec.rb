@@ -62,6 +62,14 @@ RSpec.describe RAAF::Streaming::ReplayStore::MemoryStore do
     expect(%w[1 2 3 4 5].map { |id| read_of(store, id)&.last }).to eq([2, nil, nil, 1, 1])
   end
 
+  it "drops no stream that is being written for those that were cancelled and have never begun" do
+    store = make_store(max_streams: 3)
+    append_to(store, "1", 1)
+    4.times { |number| store.cancel("cancelled #{number}") }
+    expect(read_of(store, "1").last).to eq(1)
+    expect(Array.new(4) { |number| store.cancelled?("cancelled #{number}") }).to eq([false, false, true, true])
+  end
+
   it "keeps no more bytes than it may, however often streams begin anew" do
     store = make_store(max_total_bytes: 100)
     20.times do |number|

@@ -64,7 +64,7 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
     let(:store) { make_store(**times) }
     let(:times) { {lease_seconds: 1, lease_interval: 0.05, prefix: "lease#{id}:"} }
 
-    after { 3.times { |number| store.finish((number > 1) ? "#{id}-#{number}" : id) } }
+    after { 3.times { |number| store.finish((number > 1) ? "#{id}-#{number}" : id, attempt: 2) } }
 
     def until_it_is(state)
       eventually { store.state_of(id) == state }
@@ -94,6 +94,16 @@ RSpec.describe RAAF::Streaming::ReplayStore::RedisStore do
       expect(in_child { store.begin("#{id}-2") && store.state_of(id) }).to eq(:running)
       finish(store, id)
       eventually { store.state_of("#{id}-2") == :abandoned } # its process is gone
+    end
+
+    it "is renewed while a later run goes on whose older one has come to its end" do
+      store.begin(id)
+      expect(store.begin(id)).to eq(2)
+      finish(store, id, attempt: 1)
+      before = calls_of("set")
+      eventually { calls_of("set") > before + 3 }
+      expect(store.state_of(id)).to eq(:running)
+      finish(store, id, attempt: 2)
     end
 
     it "is not renewed by a process that runs nothing" do

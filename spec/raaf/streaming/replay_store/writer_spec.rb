@@ -51,6 +51,39 @@ RSpec.describe RAAF::Streaming::ReplayStore::Writer do
     end
   end
 
+  it "keeps the ends of streams longer, and gives them up too at last" do
+    without_log do
+      stub_const("#{described_class}::KEEP_SECONDS", 0)
+      broken = true
+      one = writer { |batch| broken ? raise(IOError, "away") : written << batch }
+      [[:frame, false], [:end, true]].each { |item, ends| one.push(item, 1, ends: ends) }
+      eventually("the loss") { one.lost == 1 }
+      one.push(:later, 1)
+      eventually("another loss") { one.lost == 2 }
+      broken = false
+      expect(one.flush(LifecycleHelpers::PATIENCE)).to be(true)
+      expect(taken).to eq([[:end]])
+
+      stub_const("#{described_class}::KEEP_ENDS_SECONDS", 0)
+      broken = true
+      one.push(:end, 1, ends: true)
+      eventually("the loss of all") { one.lost == 3 }
+      expect(one.queued).to eq(0)
+    end
+  end
+
+  it "loses the ends of streams last, where there is no room" do
+    gate = Queue.new
+    one = writer(max_items: 2) { |batch| gate.pop && written << batch }
+    one.push(:taken, 1)
+    eventually("the first batch") { gate.num_waiting == 1 }
+    [[:end, true], [:a, false], [:b, false]].each { |item, ends| one.push(item, 1, ends: ends) }
+    2.times { gate << true }
+    expect(one.flush(LifecycleHelpers::PATIENCE)).to be(true)
+    expect(taken).to eq([[:taken], %i[end b]])
+    expect(one.lost).to eq(1)
+  end
+
   it "loses the oldest of what waits for more bytes than there is room for" do
     gate = Queue.new
     one = writer(max_bytes: 10) { |batch| gate.pop && written << batch }

@@ -21,7 +21,11 @@ module RAAF
           # @param request [Request]
           # @return [Boolean] whether it is new
           def claim(request)
-            remember(request) && !begun?(request.stream_id)
+            return false unless remember(request)
+
+            begun = begun?(request.stream_id)
+            forget_performing(request) if begun
+            !begun
           end
 
           # @param request [Request] which has been claimed
@@ -30,8 +34,7 @@ module RAAF
           def perform(request)
             yield
           ensure
-            id = request.stream_id
-            @lock.synchronize { @ids[id] = nil if @ids.key?(id) }
+            forget_performing(request)
           end
 
           # @param id [String] the stream's
@@ -56,6 +59,12 @@ module RAAF
               @ids.shift while @ids.size > MOST
               true
             end
+          end
+
+          # It stays known that it was asked.
+          def forget_performing(request)
+            id = request.stream_id
+            @lock.synchronize { @ids[id] = nil if @ids.key?(id) }
           end
 
           # Where the store says nothing, it is rather asked twice than never.

@@ -52,14 +52,20 @@ module RAAF
 
         # The state first: a stream that ends while its frames are read is told to run, and its end comes by itself.
         def of_stream(id, known)
+          state = @store.state_of(id) or return unknown(id) # one question for a name that a browser has made up
           whose = Whose.new(id, @store.keys_of(id))
-          state = @store.state_of(id)
           sent = @control.places.names.filter_map { |place| of_place(whose, place, known) }
-          return unknown(id) if state.nil? || (sent.empty? && !@control.may?(:resume, whose.stream))
+          return unknown(id) if sent.empty? && !told?(whose)
 
           attend(whose) if state == :running
           {state: state.to_s, attempt: sent.map(&:attempt).max || known&.attempt || 0,
            last: sent.map(&:last).max || 0, request_id: request_of(whose), error: error(state, whose, sent)}.compact
+        end
+
+        # Also where nothing is kept of what was sent: a stream has more places than the store keeps frames for.
+        def told?(whose)
+          here = whose.places & @control.places.names
+          [*here, nil].any? { |place| @control.may?(:resume, whose.stream(place)) }
         end
 
         def unknown(id)

@@ -3,7 +3,7 @@
 module RAAF
   module Streaming
     class ReplayStore
-      class ActiveRecordStore < ReplayStore
+      class ActiveRecordStore < SharedStore
         # Some streams, changed together in one short transaction: it locks them, reads what there is, lets the caller
         # change that, and writes it.
         #

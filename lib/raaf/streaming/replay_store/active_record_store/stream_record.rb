@@ -3,7 +3,7 @@
 module RAAF
   module Streaming
     class ReplayStore
-      class ActiveRecordStore < ReplayStore
+      class ActiveRecordStore < SharedStore
         # A stream, as it is read from the tables, changed and written again. Belongs to one transaction.
         #
         # @api private

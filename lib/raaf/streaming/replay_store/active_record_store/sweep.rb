@@ -3,7 +3,7 @@
 module RAAF
   module Streaming
     class ReplayStore
-      class ActiveRecordStore < ReplayStore
+      class ActiveRecordStore < SharedStore
         # Deletes what has expired, a few streams in each transaction, now and then. What fails is done another time.
         #
         # @api private
