@@ -47,10 +47,12 @@ class AppProcess
     @pid = nil
   end
 
-  # @param signal [Symbol] sent, and not waited for
+  # @param signal [Symbol] sent, and not waited for; to one that has ended by itself: to nobody
   # @return [void]
   def send_signal(signal)
     Process.kill(signal, (signal == :KILL) ? -pid : pid)
+  rescue Errno::ESRCH
+    nil
   end
 
   # @return [Boolean] whether it has ended by itself, or of a signal
@@ -58,6 +60,8 @@ class AppProcess
     deadline = now + LIMIT
     sleep 0.02 until (ended = Process.wait(pid, Process::WNOHANG)) || now > deadline
     ended ? true : false
+  rescue Errno::ECHILD # it was waited for before
+    true
   end
 
   # @return [String] what it wrote, and Rails' log
