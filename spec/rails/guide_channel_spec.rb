@@ -82,6 +82,7 @@ RSpec.describe "The guide's channel and page" do
     page = open_browser
     page.visit("/chat")
     page.assert_selector("#send-button")
+    server.wait_for_log(/Nobody is signed in .* find_user of ApplicationCable::Connection/)
     server.wait_for_log(/An unauthorized connection attempt was rejected/)
   end
 end

@@ -47,7 +47,19 @@ RSpec.describe "rails generate raaf:streaming:install" do
     AppBuilder.copy(AppBuilder.fresh) do |app|
       said = app.rails("generate", command)
       expect(said).to match(/Left for you:\n.*agent_service\.rb says who answers.*needs gem "\w+".*agent_channel\.rb/m)
-      expect(said).to include("OPENAI_API_KEY")
+      expect(said).to include("OPENAI_API_KEY", "define find_user there")
+    end
+  end
+
+  it "says nothing of what is done already" do
+    AppBuilder.copy(AppBuilder.installed) do |app|
+      app.replace("app/services/agent_service.rb", "gpt-4o", "gpt-4o-mini")
+      ["app/channels/agent_channel.rb", "app/javascript/streaming_chat.js", "app/models/user.rb"].each do |path|
+        app.write(path, "# Mine\n")
+      end
+      said = app.rails("generate", command)
+      expect(said).to include("Left for you:")
+      expect(said).not_to match(/paste|find_user|have it inherit/)
     end
   end
 

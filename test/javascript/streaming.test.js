@@ -431,6 +431,7 @@ guided("a question that never gets through ends in an error", () => {
   own.sendMessage("one")
   timers.pass(60_000)
   assert.deepEqual(page.states, ["error"])
+  assert.deepEqual(page.shown.at(-1), ["agent-error", "Error: The server could not be reached"])
 })
 
 guided("a job that was given up and runs again begins its answer anew", () => {

@@ -5,7 +5,7 @@ import { Events } from "raaf_streaming/events"
 import { Memory } from "raaf_streaming/memory"
 import { Streaming } from "raaf_streaming/streaming"
 import { Watch } from "raaf_streaming/watch"
-import { INTERRUPTED, Writer } from "raaf_streaming/writer"
+import { INTERRUPTED, UNREACHED, Writer } from "raaf_streaming/writer"
 
 // Action Cable's consumer, with subscriptions that receive the frames of streams in order, each once, and in one form, and
 // that lose nothing: neither what a page says while it is not connected, nor what the server sends meanwhile.
@@ -27,7 +27,7 @@ export function streamingConsumer(consumer, options = {}) {
   writer.watch = new Watch({
     ...options,
     ask: (answer) => answer.home?.recovery.insist(answer),
-    lost: (answer) => writer.fail(answer, INTERRUPTED),
+    lost: (answer) => writer.fail(answer, answer.state === "sent" ? UNREACHED : INTERRUPTED),
   })
   const subscriptions = withOwn(consumer.subscriptions, {
     create(name, mixin = {}) {

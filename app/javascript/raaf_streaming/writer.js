@@ -5,6 +5,8 @@ import { isOurs } from "raaf_streaming/envelopes"
 // error.
 
 export const INTERRUPTED = "The answer was interrupted"
+// The question was never acknowledged.
+export const UNREACHED = "The server could not be reached"
 
 export class Writer {
   constructor({ answers, bubbles, events }) {

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "monitor"
 require "securerandom"
 require_relative "departures"
 require_relative "user_input"
@@ -35,8 +36,6 @@ module RAAF
 
       # @return [Object] the application's user
       attr_reader :user
-      # @return [AsyncRunner] for a run of your own; one a service
-      attr_reader :runner
       # @return [String] of the conversation
       attr_reader :session_id
 
@@ -46,10 +45,19 @@ module RAAF
       def initialize(user:, session_id: SecureRandom.uuid)
         @user = user
         @session_id = session_id
-        @lock = Mutex.new # covers the streams
+        @lock = Monitor.new # covers the streams and the runner
         @streams = Departures.come_back(user)
-        @runner = AsyncRunner.new(agent: build_agent, session_id: session_id, user_id: user.id,
-          conversation_store: Streaming.configuration.conversation_store || ConversationStore.new(max_sessions: 1))
+      end
+
+      # Made when it is first asked for: what build_agent raises is told to who asks, and does not keep a channel from
+      # being subscribed to.
+      #
+      # @return [AsyncRunner] for a run of your own; one a service
+      def runner
+        @lock.synchronize do
+          @runner ||= AsyncRunner.new(agent: build_agent, session_id: session_id, user_id: user.id,
+            conversation_store: Streaming.configuration.conversation_store || ConversationStore.new(max_sessions: 1))
+        end
       end
 
       # Asks, and returns at once; the chunks go to the block on one of the dispatcher's threads, one after another, the

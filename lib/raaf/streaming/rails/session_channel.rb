@@ -65,11 +65,25 @@ module RAAF
       # @api private
       def subscribed
         places = PLACES[params.fetch(:kind, "collaboration")]
-        return reject unless places && session_id && current_member?
+        why = why_not(places)
+        return turn_away(why) if why
 
         user = current_user.id
         places.call(session_id, user).each { |place| stream_from(place) }
         stream_from(Memberships.place(session_id, user), ->(_) { show_out unless current_member? })
+      end
+
+      # @return [String, nil] nil: nothing is against it
+      def why_not(places)
+        return "there is no kind #{params[:kind].inspect} (#{PLACES.keys.join(", ")})" unless places
+        return "no session_id was given" unless session_id
+
+        "user #{current_user.id} is no member of session #{session_id.inspect}" unless current_member?
+      end
+
+      def turn_away(why)
+        logger.info("#{self.class.name}: #{why}")
+        reject
       end
 
       # @return [String, nil] which session it is; nil: none was named

@@ -27,10 +27,19 @@ module RAAF
       # @return [void]
       # @api private
       def connect
-        self.current_user = find_user || reject_unauthorized_connection
+        self.current_user = find_user || turn_away
       end
 
       private
+
+      # Whoever has not said yet who is there is told where to.
+      def turn_away
+        if method(:find_user).owner == UserConnection
+          logger.info("Nobody is signed in by Devise, Rails' own authentication or session[:user_id]. Where users " \
+                      "are known otherwise, a private method find_user of #{self.class} says who it is.")
+        end
+        reject_unauthorized_connection
+      end
 
       # @return [Object, nil] nil: a stranger
       def find_user

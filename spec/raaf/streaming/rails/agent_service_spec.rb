@@ -49,6 +49,20 @@ RSpec.describe "The services of a Rails application" do
       expect(chunks.map(&:last)).not_to include(Thread.current)
     end
 
+    it "raises what build_agent raises where something is asked, and not before" do
+      failing = true
+      broken = Class.new(service_class) do
+        define_method(:build_agent) { failing ? raise(NameError, "no such agent") : super() }
+      end
+      service = broken.new(user: user)
+      expect { service.stream_chat("Hi") {} }.to raise_error(NameError, "no such agent")
+
+      failing = false
+      server.script(deltas: %w[a])
+      expect(service.stream_chat("Hi") {}.result.text).to eq("a")
+      expect(service.runner).to equal(service.runner)
+    end
+
     it "goes on with the conversation, and keeps it apart from another's" do
       3.times { server.script(deltas: %w[answer]) }
       2.times { |i| service.stream_chat("Question #{i}") {}.wait(20) }

@@ -32,6 +32,9 @@ module RAAF
           return unless said?
 
           say "\n#{class_name}.new is an agent: for build_agent of an AgentService, for a runner, as a handoff."
+          missing_tools.each do |tool|
+            say "app/tools/#{tool}_tool.rb is not there yet: rails generate raaf:streaming:tool #{tool}"
+          end
         end
 
         private
@@ -42,7 +45,15 @@ module RAAF
         end
 
         def tool_classes
-          options[:tools].map { |tool| "#{tool.underscore.delete_suffix("_tool")}_tool".camelize }
+          tool_names.map { |tool| "#{tool}_tool".camelize }
+        end
+
+        def missing_tools
+          tool_names.reject { |tool| File.file?(File.join(destination_root, "app/tools/#{tool}_tool.rb")) }
+        end
+
+        def tool_names
+          options[:tools].map { |tool| tool.underscore.delete_suffix("_tool") }
         end
       end
     end

@@ -84,11 +84,12 @@ module RAAF
         # @return [void]
         def create_connection
           path = "app/channels/application_cable/connection.rb"
-          return if own_file("application_cable_connection.rb.tt", path)
-
+          own = own_file("application_cable_connection.rb.tt", path)
           content = read(path)
-          return include_into(path, "Connection", INCLUDED) if content.include?(INCLUDED.lines.last.strip) ||
-            !content.include?("identified_by")
+          if own || content.include?(INCLUDED.lines.last.strip) || !content.include?("identified_by")
+            include_into(path, "Connection", INCLUDED) unless own
+            return look_for_users(path)
+          end
 
           known = content.match?(/identified_by\b.*:current_user\b/)
           left "#{path} finds its user itself; the guide's channel needs current_user" unless known
@@ -101,7 +102,7 @@ module RAAF
           own_file "streaming_agent_service.rb.tt", "app/services/streaming_agent_service.rb"
           if own_file("agent_service.rb.tt", "app/services/agent_service.rb")
             left "app/services/agent_service.rb says who answers: instructions, model, tools"
-          else
+          elsif !read("app/services/agent_service.rb").include?("RAAF::Streaming::AgentService")
             left "app/services/agent_service.rb is yours: have it inherit from RAAF::Streaming::AgentService"
           end
         end
@@ -178,7 +179,9 @@ module RAAF
         def finish
           return remove_our_folders if behavior == :revoke
 
-          left "paste the guide's app/channels/agent_channel.rb and #{javascript.folder}/streaming_chat.js"
+          files = ["app/channels/agent_channel.rb", "#{javascript.folder}/streaming_chat.js"]
+          unpasted = files.select { |path| read(path).empty? }
+          left "paste the guide's #{unpasted.join(" and ")}" if unpasted.any?
           left "a key for the provider, such as OPENAI_API_KEY, in the server's environment"
           say "\nLeft for you:"
           @left.each { |what| say "  - #{what}" }
@@ -216,6 +219,14 @@ module RAAF
             route.path.spec.to_s.start_with?("/chat(", "/chat/:") && route.verb.match?(/\A(?:GET)?\z/) &&
               route.defaults[:controller] != "streaming_chat"
           end
+        end
+
+        # Without any, and without a word of who is there, everybody is a stranger.
+        def look_for_users(path)
+          return if behavior == :revoke || read(path).match?(/def find_user\b/)
+          return if defined?(::Devise) || !read("app/models/user.rb").empty?
+
+          left "#{path} turns everybody away while there is no model User who could sign in: define find_user there"
         end
 
         def store?
