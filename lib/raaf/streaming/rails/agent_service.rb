@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require "monitor"
 require "securerandom"
 require_relative "departures"
 require_relative "user_input"
@@ -45,8 +44,9 @@ module RAAF
       def initialize(user:, session_id: SecureRandom.uuid)
         @user = user
         @session_id = session_id
-        @lock = Monitor.new # covers the streams and the runner
+        @lock = Mutex.new # covers the streams and the runner
         @streams = Departures.come_back(user)
+        @runner = nil
       end
 
       # Made when it is first asked for: what build_agent raises is told to who asks, and does not keep a channel from
@@ -54,10 +54,7 @@ module RAAF
       #
       # @return [AsyncRunner] for a run of your own; one a service
       def runner
-        @lock.synchronize do
-          @runner ||= AsyncRunner.new(agent: build_agent, session_id: session_id, user_id: user.id,
-            conversation_store: Streaming.configuration.conversation_store || ConversationStore.new(max_sessions: 1))
-        end
+        @lock.synchronize { @runner } || keep(new_runner)
       end
 
       # Asks, and returns at once; the chunks go to the block on one of the dispatcher's threads, one after another, the
@@ -93,6 +90,16 @@ module RAAF
       end
 
       private
+
+      # Of two first questions at once each makes one, and both take the same: no lock is held over build_agent.
+      def keep(made)
+        @lock.synchronize { @runner ||= made }
+      end
+
+      def new_runner
+        AsyncRunner.new(agent: build_agent, session_id: session_id, user_id: user.id,
+          conversation_store: Streaming.configuration.conversation_store || ConversationStore.new(max_sessions: 1))
+      end
 
       # Who answers. Override it.
       #
