@@ -14,16 +14,13 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
     parts = {} if parts == {cable: :async}
     alone = {env: env, workers: workers, worker_options: worker_options}
     if own || alone.values.any? { |value| ![0, {}, []].include?(value) }
-      app = AppBuilder.guide(**parts)
-      app = @own = impatient(AppBuilder.copied(app)) if own
-      @alone = RunningApp.new(app, **parts, **alone)
+      @alone = RunningApp.new(**parts, **alone) { |app| impatient(app) if own }
     end
     @running = @alone || RunningApp.shared(**parts)
   end
 
   after(:context) do
     @alone&.stop
-    FileUtils.rm_rf(@own.root) if @own
   end
 
   before { skip Guide::ABSENT unless Guide.here? }

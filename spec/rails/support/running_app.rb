@@ -12,7 +12,7 @@ class RunningApp
     # @param parts [Hash{Symbol=>Symbol}] as AppBuilder.guide's
     # @return [RunningApp] one that other examples use too, each as a user of its own
     def shared(**parts)
-      @shared[parts] ||= new(AppBuilder.guide(**parts), **parts)
+      @shared[parts] ||= new(**parts)
     end
 
     # @return [void]
@@ -30,19 +30,23 @@ class RunningApp
   # @return [AppServer]
   attr_reader :server
 
-  # @param app [RailsApp]
+  # It runs in a folder of its own, with databases of its own: workers of two would take each other's jobs.
+  #
   # @param cable [Symbol]
   # @param jobs [Symbol, nil]
   # @param env [Hash{String=>String}] what its processes get besides
   # @param workers [Integer] Puma's
   # @param worker_options [Array<String>] of the command that performs jobs
-  def initialize(app, cable: :async, jobs: nil, env: {}, workers: 0, worker_options: [])
+  # @yieldparam app [RailsApp] before it runs
+  def initialize(cable: nil, jobs: nil, env: {}, workers: 0, worker_options: [])
+    @app = AppBuilder.copied(AppBuilder.guide(**{cable: cable, jobs: jobs}.compact))
+    yield @app if block_given?
     @model = RAAF::Testing::ModelServer.start
     @backing = Backing.new(cable, jobs)
-    @backing.prepare(app)
+    @backing.prepare(@app)
     env = {"OPENAI_BASE_URL" => @model.base_url, "OPENAI_API_KEY" => "sk-none", **@backing.env, **env}
-    @worker = JobWorker.new(app, jobs, env: env, options: worker_options) if JobWorker::COMMANDS.key?(jobs)
-    @server = AppServer.new(app, env: env, workers: workers)
+    @worker = JobWorker.new(@app, jobs, env: env, options: worker_options) if JobWorker::COMMANDS.key?(jobs)
+    @server = AppServer.new(@app, env: env, workers: workers)
   rescue
     stop
     raise
@@ -51,5 +55,6 @@ class RunningApp
   # @return [void]
   def stop
     [server, worker, backing, model].each { |each| each&.stop }
+    FileUtils.rm_rf(@app.root) if @app
   end
 end
