@@ -19,7 +19,7 @@ Gem::Specification.new do |spec|
   spec.files = Dir.glob(
     %w[
       {app,config,exe,ext,lib,sig}/**/*
-      doc/**/*.md examples/**/*.rb
+      doc/**/*.md examples/*.rb
       README.md CHANGELOG.md LICENSE.txt .yardopts
     ], base: __dir__
   ).select { |path| File.file?(File.join(__dir__, path)) }
