@@ -1,4 +1,8 @@
+import { webcrypto } from "node:crypto"
+
 // As much of a document as the guide's page and our bubbles use.
+
+globalThis.crypto ??= webcrypto // browsers have it, and Node.js from 19 on
 
 class Element {
   constructor(document) {
