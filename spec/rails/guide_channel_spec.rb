@@ -89,7 +89,7 @@ end
 
 RSpec.describe "The guide's channel and page, with another adapter of Action Cable's" do
   {redis: false, solid_cable: true, postgresql: true}.each do |cable, deep|
-    context "which is #{cable}" do
+    context "which is #{cable}", deep: deep do
       include_context "with the guide's application", cable: cable
       include_examples "the guide's page", deep: deep
     end

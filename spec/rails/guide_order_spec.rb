@@ -43,8 +43,8 @@ RSpec.shared_examples "the order of frames" do |cable, spacings, jobs = nil|
   end
 
   # Not only by `bin/test --deep`.
-  often = {[:async, nil] => [0, 0.005], [:redis, nil] => [0.005], [:solid_cable, nil] => [0.005],
-           [:redis, :sidekiq] => [0]}.fetch([cable, jobs], [])
+  often = {[:async, nil] => [0, 0.005], [:redis, :sidekiq] => [0], [:solid_cable, :solid_queue] => [0.005]}
+    .fetch([cable, jobs], [])
 
   spacings.each do |spacing|
     it "is right for 300 of them, #{(spacing * 1000).to_i} ms apart, at every moment",
@@ -63,7 +63,7 @@ RSpec.shared_examples "the order of frames" do |cable, spacings, jobs = nil|
   end
 
   # PostgreSQL carries less than 8,000 bytes in a message.
-  it "is right for an answer of 20 KB, and for frames of 10 KB", deep: cable != :postgresql do
+  it "is right for an answer of 20 KB, and for frames of 10 KB", deep: true do
     all = Array.new(400) { |i| format("%03d %s ", i, "ä" * 20) } + ["b" * 10_000, "é" * 10_000, "and the end."]
     model.script(deltas: all, delay: 0.002)
     page = open_watched

@@ -91,7 +91,7 @@ RSpec.describe "rails generate raaf:streaming:install" do
   }
   ways.each do |name, (files, folder, tag)|
     it "sets up JavaScript by #{name}, changes nothing the second time, and takes all of it back",
-      deep: !%w[esbuild Vite].include?(name) do
+      deep: name != "esbuild" do
       AppBuilder.copy(AppBuilder.fresh) do |app|
         FileUtils.rm(app.path("config/importmap.rb"))
         files.each { |file, content| app.write(file, content) }

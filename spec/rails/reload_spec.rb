@@ -31,11 +31,13 @@ RSpec.describe "Code that is changed while an answer is written" do
     @model.script(deltas: ["By the new one."])
     @page = Browser.open(@server.url)
     @page.visit("/sign_in/1")
+    @page.assert_selector("#send-button")
     ask("One?")
     @page.assert_selector(".agent-response.streaming", text: "Half of it.")
 
     @app.replace("app/services/agent_service.rb", "You speak with", "You now speak with")
     @page.visit("/chat")
+    @page.assert_selector(".agent-response.streaming", text: "Half of it.") # it is the new page, and it listens
     ask("Two?")
     @page.assert_selector(".agent-response.complete", text: "By the new one.")
     said = @model.requests.map { |request| request.json[:messages].first[:content].lines.first.chomp }

@@ -58,6 +58,7 @@ RSpec.shared_context "with the guide's application" do |env: {}, cable: :async, 
     open_browser.tap do |page|
       page.visit("/sign_in/#{user}")
       page.assert_selector("#send-button")
+      wait_for_subscription(page) # until then a question may be asked of nobody
     end
   end
 

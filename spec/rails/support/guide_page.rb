@@ -3,7 +3,7 @@
 # What a reader of the guide sees, whoever answers (the channel's own process or a job's) and whichever way the frames
 # come by.
 #
-# deep: whether all but the first is left to `bin/test --deep`.
+# deep: whether all but the first is left to `bin/test --deep`; the first too where its context is.
 RSpec.shared_examples "the guide's page" do |deep: false|
   it "shows two answers in a row, each whole and in its own element" do
     model.script(deltas: words(120), delay: 0.005)
