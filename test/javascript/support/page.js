@@ -2,7 +2,14 @@ import { webcrypto } from "node:crypto"
 
 // As much of a document as the guide's page and our bubbles use.
 
-globalThis.crypto ??= webcrypto // browsers have it, and Node.js from 19 on
+// Browsers have these, and Node.js from 19 on.
+globalThis.crypto ??= webcrypto
+globalThis.CustomEvent ??= class extends Event {
+  constructor(type, { detail = null } = {}) {
+    super(type)
+    this.detail = detail
+  }
+}
 
 class Element {
   constructor(document) {
