@@ -88,9 +88,9 @@ RSpec.shared_examples "a gap in the connection" do |cable, jobs = nil|
   end
 end
 
-# By the guide's job, which another process performs.
+# By the guide's job, which another process performs where the adapter has one.
 RSpec.describe "With the guide's job and page" do
-  {redis: :sidekiq, solid_cable: :solid_queue}.each do |cable, jobs|
+  {async: :async, redis: :sidekiq, solid_cable: :solid_queue, postgresql: :async}.each do |cable, jobs|
     describe "on #{cable} and #{jobs}, a gap" do
       include_examples "a gap in the connection", cable, jobs
     end

@@ -79,7 +79,7 @@ RSpec.describe "The order of frames on the guide's page" do
     end
   end
 
-  {redis: :sidekiq, solid_cable: :solid_queue}.each do |cable, jobs|
+  {async: :async, redis: :sidekiq, solid_cable: :solid_queue, postgresql: :async}.each do |cable, jobs|
     context "when they come from the guide's job, by #{cable} and #{jobs}" do
       include_examples "the order of frames", cable, [0, 0.001, 0.005, 0.02], jobs
     end
