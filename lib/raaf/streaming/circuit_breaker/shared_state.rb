@@ -2,6 +2,7 @@
 
 require "securerandom"
 
+require_relative "../complaints"
 require_relative "../thread_pool"
 
 module RAAF
@@ -22,8 +23,6 @@ module RAAF
 
         # Seconds for which the right to probe is asked, whatever the timeout.
         LEASE_SECONDS = (1.0..60.0)
-        # Seconds between two lines of the log about a store that fails.
-        COMPLAINT_SECONDS = 60
 
         # @param name [String]
         # @param store [Store]
@@ -36,13 +35,13 @@ module RAAF
           @lease = lease.clamp(LEASE_SECONDS)
           @local = local
           @wake = wake
-          @lock = Mutex.new # covers the rest, but for @seen, @answers and @complained_at, which are the worker's
+          @lock = Mutex.new # covers the rest, but for @seen and @answers, which are the worker's
           @answered = ConditionVariable.new
           @unsent = nil
           @news = nil
           @seen = ""
           @answers = true # whether it did the last time, however slowly
-          @complained_at = -Float::INFINITY
+          @complaints = Complaints.new
           begin_here
         end
 
@@ -222,12 +221,10 @@ module RAAF
         end
 
         def complain(error)
-          now = Timers.now
-          return if now - @complained_at < COMPLAINT_SECONDS
-
-          @complained_at = now
-          Streaming.logger.warn("the store of the circuit breaker #{@name} failed (#{error.class}: " \
-                                "#{Secrets.redact(error.message)}); the breaker goes on by itself")
+          @complaints.add do
+            "the store of the circuit breaker #{@name} failed (#{error.class}: #{Secrets.redact(error.message)}); " \
+              "the breaker goes on by itself"
+          end
         end
       end
     end

@@ -54,7 +54,7 @@ module RAAF
         # @return [Object] what is to be sent: the message, or one with the stamp
         # @api private
         def stamp(delivery, broadcasting, message)
-          return message if !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
+          return message unless unstamped?(message)
 
           config = Streaming.configuration
           stamped = delivery.stamp(broadcasting, message, cumulative_limit: config.cumulative_limit)
@@ -66,7 +66,7 @@ module RAAF
         # @api private
         def of_request(message)
           request_id = Origin.current&.request_id
-          return message if request_id.nil? || !message.is_a?(Hash) || message.key?(:raaf) || message.key?("raaf")
+          return message if request_id.nil? || !unstamped?(message)
 
           message.merge(raaf: {request_id: request_id})
         end
@@ -83,8 +83,15 @@ module RAAF
 
         private
 
+        # @return [Boolean] whether it is for us to stamp
+        def unstamped?(message)
+          message.is_a?(Hash) && !message.key?(:raaf) && !message.key?("raaf")
+        end
+
+        # Asked for each frame.
         def postgresql?
-          ::ActionCable.server.config.cable&.to_h&.transform_keys(&:to_s)&.fetch("adapter", nil) == "postgresql"
+          cable = ::ActionCable.server.config.cable or return false
+          (cable[:adapter] || cable["adapter"]) == "postgresql"
         end
 
         def pointer_or_all(message)

@@ -13,17 +13,14 @@ module RAAF
       #
       # @api private
       class Watcher
-        # Seconds between two lines of the log about a store that fails.
-        COMPLAINT_SECONDS = 60
-
         # @param interval [Numeric] seconds between two looks
         # @param look [#call, nil] gets the ids of streams that are new and of all streams; gives for those that it has
         #   looked at {id => [attempt, cancelled]}
         def initialize(interval = nil, look = nil)
           @interval = interval
           @look = look
-          @lock = Mutex.new # covers the rest, but for @complained_at, which is the poll's
-          @complained_at = -Float::INFINITY
+          @complaints = Complaints.new
+          @lock = Mutex.new # covers the rest
           begin_here
         end
 
@@ -140,11 +137,10 @@ module RAAF
         end
 
         def complain(error)
-          return if Timers.now - @complained_at < COMPLAINT_SECONDS
-
-          @complained_at = Timers.now
-          Streaming.logger.warn("the replay store does not say which streams are to stop (#{error.class}: " \
-                                "#{Secrets.redact(error.message)}); it is asked again")
+          @complaints.add do
+            "the replay store does not say which streams are to stop (#{error.class}: " \
+              "#{Secrets.redact(error.message)}); it is asked again"
+          end
         end
       end
     end

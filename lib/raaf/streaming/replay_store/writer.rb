@@ -21,8 +21,6 @@ module RAAF
         KEEP_SECONDS = 30
         # The same for the ends of streams.
         KEEP_ENDS_SECONDS = 600
-        # Seconds between two lines of the log about a store that fails.
-        COMPLAINT_SECONDS = 60
 
         # @param max_items [Integer] that wait
         # @param max_bytes [Integer] that wait
@@ -32,10 +30,10 @@ module RAAF
           @max_items = max_items
           @max_bytes = max_bytes
           @write = write
-          @lock = Mutex.new # covers the rest, but for what is the job's
+          @complaints = Complaints.new
+          @lock = Mutex.new # covers the rest
           @written = ConditionVariable.new
           @lost = 0
-          @complained_at = -Float::INFINITY # the job's
           begin_here
         end
 
@@ -169,11 +167,10 @@ module RAAF
         end
 
         def complain(error)
-          return if Timers.now - @complained_at < COMPLAINT_SECONDS
-
-          @complained_at = Timers.now
-          Streaming.logger.warn("the replay store failed (#{error.class}: #{Secrets.redact(error.message)}); streams " \
-                                "go on, what they send is kept as long as there is room; #{lost} lost so far")
+          @complaints.add do
+            "the replay store failed (#{error.class}: #{Secrets.redact(error.message)}); streams go on, what they " \
+              "send is kept as long as there is room; #{lost} lost so far"
+          end
         end
       end
     end
